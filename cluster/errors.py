@@ -1,0 +1,94 @@
+"""Every error that Freehold raises on purpose, drawn as a tree; each names its way out.
+
+* FreeholdError                 exit code 3: something outside failed
+  + FleetFileError              exit code 2: the fleet file is wrong; carries every problem with its line
+  + UsageError                  exit code 2: a command was used wrongly
+  + GateError                   exit code 1: a check that was asked for did not hold
+  + StartError                  exit code 3: the fleet could not start
+    - PortInUseError            another process listens where the gateway should
+    - NotEnoughMemoryError      the models would not fit into this machine
+    - EngineFailedError         an engine died or refused while loading; names its log
+  + NotRunningError             exit code 3: no fleet runs under this FREEHOLD_HOME
+
+The command line prints ``str(error)`` on one line and exits with ``error.exit_code``. Errors that travel over HTTP are
+the router's own and live in ``router.wire.errors``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class FreeholdError(Exception):
+    """Something outside of Freehold failed; the message says what and what to do."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong in a fleet file."""
+
+    file: str
+    line: int
+    """1-based line in ``file``; the line of the nearest enclosing field where the field itself is missing."""
+    field: str
+    """Dotted path, such as ``models.small.replicas.max``; empty for the file as a whole."""
+    message: str
+    suggestion: str = ""
+
+    def __str__(self) -> str:
+        """``file:line: field: message (suggestion)``, the form that editors turn into a link."""
+        where = f"{self.file}:{self.line}: "
+        named = f"{self.field}: " if self.field else ""
+        hint = f" ({self.suggestion})" if self.suggestion else ""
+        return f"{where}{named}{self.message}{hint}"
+
+
+class FleetFileError(FreeholdError):
+    """The fleet file cannot be used; ``problems`` lists everything found, not only the first."""
+
+    exit_code = 2
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        """Join the problems, a line each."""
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+class UsageError(FreeholdError):
+    """A command or a call was used wrongly."""
+
+    exit_code = 2
+
+
+class GateError(FreeholdError):
+    """A check that the caller asked for did not hold."""
+
+    exit_code = 1
+
+
+class StartError(FreeholdError):
+    """The fleet could not start; whatever had started was shut down again."""
+
+
+class PortInUseError(StartError):
+    """Another process listens on the port that the gateway should open."""
+
+
+class NotEnoughMemoryError(StartError):
+    """The models would not fit into this machine's memory."""
+
+
+class EngineFailedError(StartError):
+    """An engine died or refused while loading."""
+
+    def __init__(self, model: str, cause: str, log: Path | str) -> None:
+        """Name the model, the cause as far as its log tells, and the log."""
+        super().__init__(f"model {model!r} did not start: {cause} (log: {log})")
+        self.model, self.cause, self.log = model, cause, str(log)
+
+
+class NotRunningError(FreeholdError):
+    """No fleet runs under this ``FREEHOLD_HOME``."""

@@ -1,0 +1,59 @@
+"""The one open port: where it listens, how long it waits, how much it accepts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from cluster.spec.base import Noun
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Deadlines(Noun):
+    """How long the gateway waits for an engine, in seconds. Each one ends in a clear error, never in silence."""
+
+    connect: Seconds = 2
+    """Until the engine's TCP connection stands."""
+    first_token: Seconds = 120
+    """From sending the request until the first byte of the answer's body; covers the engine's queue and prefill."""
+    between_tokens: Seconds = 60
+    """Between two pieces of a streamed answer."""
+    total: Seconds = 1800
+    """The whole answer."""
+    client: Seconds = 10
+    """Until a client has sent its header, and again for its body."""
+    drain: Seconds = 120
+    """After SIGTERM, until answers under way are cut."""
+
+
+class Limits(Noun):
+    """What a request may ask for. Beyond it the caller gets a 4xx that names the field, before any engine sees it."""
+
+    body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 10 << 20
+    """Size of a request's body."""
+    depth: Annotated[int, Field(ge=8, le=900)] = 100
+    """Nesting of the body's JSON."""
+    choices: Annotated[int, Field(ge=1, le=128)] = 8
+    """``n``: answers to one request."""
+    in_flight: Annotated[int, Field(ge=1, le=1_000_000)] = 2048
+    """Requests that one gateway worker has under way at the engines of one model."""
+    queue: Annotated[int, Field(ge=0, le=1_000_000)] = 512
+    """Requests that may wait for such a slot; the next one gets 429 with ``Retry-After``. 0 turns the queue off."""
+    queue_seconds: Seconds = 30
+    """How long one may wait for a slot before it gets 429."""
+    connections: Annotated[int, Field(ge=1, le=1_000_000)] = 8192
+    """Client connections that one worker holds open."""
+
+
+class Gateway(Noun):
+    """The router's process and its port."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; ``0.0.0.0`` opens the gateway, and only it, to the network."""
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8080
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    """Processes that share the port; one serves thousands of requests a second, see benchmarks/gateway.py."""
+    deadlines: Deadlines = Deadlines()
+    limits: Limits = Limits()

@@ -1,0 +1,120 @@
+"""A model of the fleet: where its weights come from, what runs it, and on what."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, JsonValue, model_validator
+
+from cluster.spec.base import Name, Noun
+
+
+class Engine(StrEnum):
+    """What answers for a model."""
+
+    VLLM = "vllm"
+    """vLLM in a Ray Serve application that Freehold starts."""
+    URL = "url"
+    """Any OpenAI-compatible server that runs already: Ollama, another Freehold, a vLLM of your own."""
+
+
+class Capability(StrEnum):
+    """What a model can be asked for; a request that needs more is sent elsewhere or refused."""
+
+    CHAT = "chat"
+    TOOLS = "tools"
+    JSON_SCHEMA = "json_schema"
+    VISION = "vision"
+    EMBEDDINGS = "embeddings"
+
+
+class Accelerator(Noun):
+    """The GPUs that one replica needs."""
+
+    type: Annotated[str, Field(min_length=1, max_length=64)] = "cpu"
+    """``cpu``, or the GPU's name as Ray knows it, such as ``L40S`` or ``H100``."""
+    count: Annotated[int, Field(ge=0, le=64)] = 0
+    """GPUs per replica; 0 with ``type: cpu``."""
+    cpus: Annotated[float, Field(gt=0, le=1024)] = 1
+    """CPU cores that Ray reserves for one replica."""
+
+    @model_validator(mode="after")
+    def _count_matches_type(self) -> Self:
+        if self.type == "cpu" and self.count:
+            msg = "count: a replica on type 'cpu' has no GPUs; name the GPU type or set count to 0"
+            raise ValueError(msg)
+        if self.type != "cpu" and not self.count:
+            msg = f"count: a replica on {self.type!r} needs at least 1 GPU; set count"
+            raise ValueError(msg)
+        return self
+
+
+class Replicas(Noun):
+    """Between how many copies Ray Serve scales a model."""
+
+    min: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Copies that always run."""
+    max: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Copies at most."""
+    target_ongoing_requests: Annotated[float, Field(gt=0, le=10_000)] = 16
+    """Requests in flight per copy that autoscaling aims at."""
+    max_ongoing_requests: Annotated[int, Field(ge=1, le=100_000)] = 256
+    """Requests in flight that one copy accepts; vLLM batches and queues within it."""
+    upscale_delay_s: Annotated[float, Field(ge=0, le=3600)] = 10
+    """Seconds that the load must stay high before a copy is added."""
+    downscale_delay_s: Annotated[float, Field(ge=0, le=86_400)] = 300
+    """Seconds that the load must stay low before a copy is removed."""
+
+    @model_validator(mode="after")
+    def _min_up_to_max(self) -> Self:
+        if self.min > self.max:
+            msg = f"max: {self.max} is below min {self.min}; raise max or lower min"
+            raise ValueError(msg)
+        return self
+
+
+class Model(Noun):
+    """One model that callers can name by its key in ``models``."""
+
+    engine: Engine = Engine.VLLM
+    """What answers: ``vllm`` (Freehold starts it) or ``url`` (it runs already)."""
+    source: str = ""
+    """For ``vllm``: a Hugging Face id, a local path, or ``builtin:tiny-small``, ``builtin:tiny-large``, ``builtin:minilm``."""
+    revision: str | None = None
+    """A commit or tag of a hub model, so that a restart serves the same weights. Default: the hub's newest."""
+    url: Annotated[str, Field(pattern=r"^(https?://[^\s]+)?$")] = ""
+    """For ``url``: the server's base, without ``/v1``, such as ``http://localhost:11434``."""
+    served_as: str = ""
+    """The name that the server knows the model by. Default: the key in ``models``."""
+    api_key_env: str = ""
+    """For ``url``: the environment variable that holds the server's key. Never the key itself."""
+    engine_args: dict[Name, JsonValue] = {}
+    """vLLM's own engine arguments, in vLLM's spelling with underscores; vLLM checks them."""
+    context_length: Annotated[int, Field(ge=16, le=100_000_000)] = 8192
+    """Prompt and answer together, in tokens; given to vLLM as ``max_model_len``."""
+    capabilities: tuple[Capability, ...] = (Capability.CHAT,)
+    """What the model can be asked for."""
+    accelerator: Accelerator = Accelerator()
+    replicas: Replicas = Replicas()
+
+    @model_validator(mode="after")
+    def _engine_has_its_fields(self) -> Self:
+        if self.engine is Engine.URL and not self.url:
+            msg = "url: engine 'url' needs the server's address, such as http://localhost:11434"
+            raise ValueError(msg)
+        if self.engine is Engine.VLLM and not self.source:
+            msg = "source: engine 'vllm' needs a Hugging Face id, a path or builtin:tiny-small"
+            raise ValueError(msg)
+        if self.engine is Engine.VLLM and (self.url or self.api_key_env):
+            msg = "url: only engine 'url' has an address and a key; set engine: url or remove them"
+            raise ValueError(msg)
+        if "max_model_len" in self.engine_args:
+            msg = "engine_args.max_model_len: set context_length instead; the gateway needs it too"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def is_embedding(self) -> bool:
+        """Whether the model embeds texts rather than writing them."""
+        return Capability.EMBEDDINGS in self.capabilities
