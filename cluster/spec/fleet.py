@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from cluster.spec.base import Name, Noun
+from cluster.spec.base import FieldPath, MisfitError, Name, Noun
 from cluster.spec.gateway import Gateway
 from cluster.spec.models import Model
 from cluster.spec.routing import Routing, Tiers
@@ -17,6 +18,21 @@ from cluster.spec.traffic import Traffic
 
 AUTO = "auto"
 """The model name that leaves the choice to the router."""
+
+
+def misnamed(models: Collection[str], tiers: Mapping[str, Sequence[str]]) -> list[tuple[FieldPath, str]]:
+    """Names that are taken, or that name nothing, as pairs of a path and what is wrong there."""
+    reserved = {AUTO: "this name leaves the choice to the router", **dict.fromkeys(tiers, "this is a tier's name")}
+    found: list[tuple[FieldPath, str]] = [
+        (("models", name), f"{why}; rename the model") for name, why in reserved.items() if name in models
+    ]
+    for tier, names in tiers.items():
+        for index, name in enumerate(names):
+            if name not in models:
+                found.append((("tiers", tier, index), f"no model {name!r} in this file"))
+            elif name in names[:index]:
+                found.append((("tiers", tier, index), f"{name!r} is listed twice"))
+    return found
 
 
 class Fleet(Noun):
@@ -35,22 +51,14 @@ class Fleet(Noun):
     traffic: Traffic = Traffic()
 
     @model_validator(mode="after")
-    def _tiers_name_models(self) -> Self:
+    def _names_agree(self) -> Self:
+        misfits = misnamed(self.models, self.tiers_by_name())
         for tier, names in self.tiers_by_name().items():
-            if tier in self.models:
-                msg = f"models.{tier}: a model cannot be named like a tier; rename it"
-                raise ValueError(msg)
-            for index, name in enumerate(names):
-                if name not in self.models:
-                    known = ", ".join(self.models)
-                    msg = f"tiers.{tier}.{index}: no model {name!r} in this file; it has {known}"
-                    raise ValueError(msg)
-                if (tier == "embedding") != self.models[name].is_embedding:
-                    msg = f"tiers.{tier}.{index}: {name!r} has capabilities {list(self.models[name].capabilities)}"
-                    raise ValueError(msg)
-        if AUTO in self.models:
-            msg = f"models.{AUTO}: this name leaves the choice to the router; rename the model"
-            raise ValueError(msg)
+            for index, model in enumerate(names):
+                if model in self.models and (tier == "embedding") != self.models[model].is_embedding:
+                    able = ", ".join(self.models[model].capabilities)
+                    misfits.append((("tiers", tier, index), f"{model!r} can {able}; list it elsewhere"))
+        MisfitError.unless_none(misfits)
         return self
 
     def tiers_by_name(self) -> dict[str, tuple[str, ...]]:

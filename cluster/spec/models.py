@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from cluster.spec.base import Name, Noun
+from cluster.spec.base import FieldPath, MisfitError, Name, Noun
+
+BUILTIN_SOURCES = ("builtin:tiny-small", "builtin:tiny-large", "builtin:minilm")
+"""Models that need no hub: two with random weights, and MiniLM, which a Python package carries."""
 
 
 class Engine(StrEnum):
@@ -42,11 +46,9 @@ class Accelerator(Noun):
     @model_validator(mode="after")
     def _count_matches_type(self) -> Self:
         if self.type == "cpu" and self.count:
-            msg = "count: a replica on type 'cpu' has no GPUs; name the GPU type or set count to 0"
-            raise ValueError(msg)
+            raise MisfitError((("count",), "a replica on type 'cpu' has no GPUs; name the GPU type or set count to 0"))
         if self.type != "cpu" and not self.count:
-            msg = f"count: a replica on {self.type!r} needs at least 1 GPU; set count"
-            raise ValueError(msg)
+            raise MisfitError((("count",), f"a replica on {self.type!r} needs at least 1 GPU; set count"))
         return self
 
 
@@ -69,8 +71,7 @@ class Replicas(Noun):
     @model_validator(mode="after")
     def _min_up_to_max(self) -> Self:
         if self.min > self.max:
-            msg = f"max: {self.max} is below min {self.min}; raise max or lower min"
-            raise ValueError(msg)
+            raise MisfitError((("max",), f"{self.max} is below min {self.min}; raise max or lower min"))
         return self
 
 
@@ -80,7 +81,8 @@ class Model(Noun):
     engine: Engine = Engine.VLLM
     """What answers: ``vllm`` (Freehold starts it) or ``url`` (it runs already)."""
     source: str = ""
-    """For ``vllm``: a Hugging Face id, a local path, or ``builtin:tiny-small``, ``builtin:tiny-large``, ``builtin:minilm``."""
+    """For ``vllm``: a Hugging Face id, a local path (absolute, or starting with ``.``), or one of
+    ``builtin:tiny-small``, ``builtin:tiny-large``, ``builtin:minilm``."""
     revision: str | None = None
     """A commit or tag of a hub model, so that a restart serves the same weights. Default: the hub's newest."""
     url: Annotated[str, Field(pattern=r"^(https?://[^\s]+)?$")] = ""
@@ -89,7 +91,7 @@ class Model(Noun):
     """The name that the server knows the model by. Default: the key in ``models``."""
     api_key_env: str = ""
     """For ``url``: the environment variable that holds the server's key. Never the key itself."""
-    engine_args: dict[Name, JsonValue] = {}
+    engine_args: dict[Name, JsonValue] = Field(default={})
     """vLLM's own engine arguments, in vLLM's spelling with underscores; vLLM checks them."""
     context_length: Annotated[int, Field(ge=16, le=100_000_000)] = 8192
     """Prompt and answer together, in tokens; given to vLLM as ``max_model_len``."""
@@ -99,20 +101,30 @@ class Model(Noun):
     replicas: Replicas = Replicas()
 
     @model_validator(mode="after")
-    def _engine_has_its_fields(self) -> Self:
-        if self.engine is Engine.URL and not self.url:
-            msg = "url: engine 'url' needs the server's address, such as http://localhost:11434"
-            raise ValueError(msg)
-        if self.engine is Engine.VLLM and not self.source:
-            msg = "source: engine 'vllm' needs a Hugging Face id, a path or builtin:tiny-small"
-            raise ValueError(msg)
-        if self.engine is Engine.VLLM and (self.url or self.api_key_env):
-            msg = "url: only engine 'url' has an address and a key; set engine: url or remove them"
-            raise ValueError(msg)
+    def _fields_match_engine(self) -> Self:
+        misfits = list(self._vllm_misfits() if self.engine is Engine.VLLM else self._url_misfits())
         if "max_model_len" in self.engine_args:
-            msg = "engine_args.max_model_len: set context_length instead; the gateway needs it too"
-            raise ValueError(msg)
+            misfits.append((("engine_args", "max_model_len"), "set context_length instead; the gateway needs it too"))
+        if self.is_embedding and len(self.capabilities) > 1:
+            misfits.append((("capabilities",), "a model that embeds does nothing else; keep only embeddings"))
+        MisfitError.unless_none(misfits)
         return self
+
+    def _vllm_misfits(self) -> Iterator[tuple[FieldPath, str]]:
+        if not self.source:
+            yield ("source",), "engine 'vllm' needs a Hugging Face id, a path or builtin:tiny-small"
+        if self.source.startswith("builtin:") and self.source not in BUILTIN_SOURCES:
+            yield ("source",), f"no built-in model {self.source!r}"
+        for field in ("url", "served_as", "api_key_env"):
+            if getattr(self, field):
+                yield (field,), "only engine 'url' has it; set engine: url or remove it"
+
+    def _url_misfits(self) -> Iterator[tuple[FieldPath, str]]:
+        if not self.url:
+            yield ("url",), "engine 'url' needs the server's address, such as http://localhost:11434"
+        for field in ("source", "revision", "engine_args"):
+            if getattr(self, field):
+                yield (field,), "only engine 'vllm' has it; the server at url chooses its own"
 
     @property
     def is_embedding(self) -> bool:
