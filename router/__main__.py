@@ -1,0 +1,85 @@
+"""``python -m router --fleet FILE --engines URL``: run the gateway until SIGTERM.
+
+With several workers, uvicorn starts processes that share the port; each builds its own application from the
+environment (:func:`create`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
+
+from cluster.errors import FreeholdError
+from cluster.load import load_fleet
+from cluster.spec import Fleet
+from router.app import build
+from router.observe.log import JsonLog
+from router.server import config
+
+_FLEET, _ENGINES = "FREEHOLD_ROUTER_FLEET", "FREEHOLD_ROUTER_ENGINES"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m router", description="The Freehold gateway.")
+    parser.add_argument("--fleet", required=True, type=Path, help="the fleet file")
+    parser.add_argument("--engines", default="http://127.0.0.1:8000/{model}", help="base address of engines, with {model}")
+    parser.add_argument("--host", help="default: gateway.host of the fleet file")
+    parser.add_argument("--port", type=int, help="default: gateway.port of the fleet file")
+    options = parser.parse_args(argv)
+    try:
+        fleet = load_fleet(options.fleet)
+    except FreeholdError as exc:
+        print(exc, file=sys.stderr)
+        return exc.exit_code
+    os.environ[_FLEET], os.environ[_ENGINES] = str(options.fleet), options.engines
+    _run(fleet, options.host or fleet.gateway.host, options.port or fleet.gateway.port)
+    return 0
+
+
+def create() -> ASGIApp:
+    """The application of one worker."""
+    log = JsonLog(sys.stderr.buffer)
+    _log_through(log)
+    return build(load_fleet(Path(os.environ[_FLEET])), os.environ[_ENGINES], log)
+
+
+def _run(fleet: Fleet, host: str, port: int) -> None:
+    settings = config(
+        "router.__main__:create",
+        client_seconds=fleet.gateway.deadlines.client,
+        most_connections=fleet.gateway.limits.connections,
+        drain_seconds=fleet.gateway.deadlines.drain,
+        host=host,
+        port=port,
+        workers=fleet.gateway.workers,
+        factory=True,
+    )
+    if fleet.gateway.workers == 1:
+        uvicorn.Server(settings).run()
+        return
+    metrics = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="freehold-metrics-")
+    try:
+        Multiprocess(settings, sockets=[settings.bind_socket()], target=uvicorn.Server(settings).run).run()
+    finally:
+        shutil.rmtree(metrics, ignore_errors=True)
+
+
+def _log_through(log: JsonLog) -> None:
+    """Whatever a library logs becomes a JSON line too."""
+    handler = logging.StreamHandler()
+    handler.addFilter(log.record)
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""Everything that does not generate: models, the decision without the answer, health, metrics, the API's description."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import orjson
+from starlette.requests import Request as HttpRequest
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from cluster.spec import AUTO, Fleet
+from router.backends.target import Target
+from router.decide.features import understand
+from router.decide.policy import Policy, unsure
+from router.gateway import Gateway
+from router.observe.metrics import Metrics
+from router.wire.endpoints import ENDPOINTS, Endpoint
+from router.wire.errors import Dialect, Refusal, error_body
+from router.wire.openapi import describe, page
+from router.wire.parse import parse
+
+READY_FOR_S = 1.0
+"""How long an answer of /readyz holds: probing engines on every probe of ours would be a load of its own."""
+
+
+class Json(Response):
+    """A JSON response by orjson."""
+
+    media_type = "application/json"
+
+    def render(self, content: object) -> bytes:
+        """Serialise."""
+        return orjson.dumps(content)
+
+
+class Api:
+    """The routes, bound to one fleet."""
+
+    def __init__(
+        self, fleet: Fleet, targets: Mapping[str, Target], policy: Policy, gateway: Gateway, metrics: Metrics
+    ) -> None:
+        """Describe the API once; it does not change while the gateway runs."""
+        self._fleet, self._targets, self._policy, self._gateway, self._metrics = fleet, targets, policy, gateway, metrics
+        self._created = int(time.time())
+        self._ready_at = 0.0
+        self._ready: dict[str, bool] = {}
+        self._openapi = describe(fleet)
+
+    def routes(self) -> list[Route]:
+        """Every route, for Starlette."""
+        return [
+            Route("/v1/models", self.models),
+            Route("/v1/models/{model}", self.model),
+            Route("/v1/route", self.route, methods=["POST"]),
+            Route("/healthz", self.healthz),
+            Route("/readyz", self.readyz),
+            Route("/metrics", self.metrics),
+            Route("/openapi.json", self.openapi),
+            Route("/docs", self.docs),
+        ]
+
+    async def models(self, _: HttpRequest) -> Response:
+        """Models, tiers and ``auto``, as OpenAI lists models."""
+        return Json({"object": "list", "data": [*self._cards().values()]})
+
+    async def model(self, request: HttpRequest) -> Response:
+        """One of them."""
+        card = self._cards().get(request.path_params["model"])
+        if card is None:
+            missing = Refusal(404, "No such model; GET /v1/models lists them.", param="model", code="model_not_found")
+            return refused(missing)
+        return Json(card)
+
+    async def route(self, request: HttpRequest) -> Response:
+        """The decision for a request, without generating anything."""
+        try:
+            return Json(await self._explain(await _bounded_body(request, self._fleet.gateway.limits.body_bytes)))
+        except Refusal as refusal:
+            return refused(refusal)
+
+    async def healthz(self, _: HttpRequest) -> Response:
+        """Alive."""
+        return PlainTextResponse("ok")
+
+    async def readyz(self, _: HttpRequest) -> Response:
+        """Whether every tier has a target that answers."""
+        if time.monotonic() - self._ready_at > READY_FOR_S:
+            self._ready = {name: await target.answers() for name, target in self._targets.items()}
+            self._ready_at = time.monotonic()
+        tiers = {
+            tier: any(self._ready[name] for name in names) for tier, names in self._fleet.tiers_by_name().items() if names
+        }
+        ready = all(tiers.values()) if tiers else all(self._ready.values())
+        return Json({"ready": ready, "tiers": tiers, "models": self._ready}, 200 if ready else 503)
+
+    async def metrics(self, _: HttpRequest) -> Response:
+        """Prometheus' text format."""
+        text = self._metrics.exposition(self._targets.values())
+        return Response(text, media_type="text/plain; version=0.0.4")
+
+    async def openapi(self, _: HttpRequest) -> Response:
+        """The API's description."""
+        return Json(self._openapi)
+
+    async def docs(self, _: HttpRequest) -> Response:
+        """The same for people; needs neither scripts nor the internet."""
+        return HTMLResponse(page(self._openapi))
+
+    async def _explain(self, body: bytes) -> dict[str, object]:
+        endpoint = _endpoint_of(body)
+        request = parse(endpoint, body, self._fleet.gateway.limits)
+        ask = understand(endpoint, request)
+        decision = self._policy.decide(ask, self._gateway.load)
+        if unsure(ask, self._fleet.models[decision.model]):
+            ask = await self._gateway.counted(ask, decision, request)
+            decision = self._policy.decide(ask, self._gateway.load)
+        return {
+            "object": "route",
+            "model": decision.model,
+            "tier": decision.tier,
+            "reason": decision.reason.value,
+            "alternatives": list(decision.alternatives),
+            "prompt_tokens": ask.prompt_tokens,
+            "prompt_tokens_counted": ask.counted,
+            "needs": sorted(need.value for need in ask.needs),
+        }
+
+    def _cards(self) -> dict[str, dict[str, object]]:
+        fleet = self._fleet
+        groups = {tier: names for tier, names in fleet.tiers_by_name().items() if names}
+        groups[AUTO] = (*fleet.tiers.small, *fleet.tiers.large)
+        cards = {name: self._card(name, (name,), fleet.tier_of(name)) for name in fleet.models}
+        cards.update({name: self._card(name, names, name) for name, names in groups.items() if names})
+        return cards
+
+    def _card(self, name: str, members: tuple[str, ...], tier: str) -> dict[str, object]:
+        models = [self._fleet.models[member] for member in members]
+        return {
+            "id": name,
+            "object": "model",
+            "created": self._created,
+            "owned_by": "freehold",
+            "context_length": max(model.context_length for model in models),
+            "capabilities": sorted({capability.value for model in models for capability in model.capabilities}),
+            "tier": tier,
+            "models": list(members),
+        }
+
+
+def refused(refusal: Refusal) -> Response:
+    """A refusal as a response in OpenAI's shape."""
+    headers = {name.decode(): value.decode() for name, value in refusal.headers}
+    return Response(error_body(refusal, Dialect.OPENAI), refusal.status, headers)
+
+
+async def _bounded_body(request: HttpRequest, limit: int) -> bytes:
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > limit:
+            msg = f"The body is larger than {limit} bytes."
+            raise Refusal(413, msg, code="request_too_large", close=True)
+    return body
+
+
+def _endpoint_of(body: bytes) -> Endpoint:
+    """Which endpoint a body is meant for: its fields tell."""
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError as exc:
+        msg = f"The body is not valid JSON: {exc}"
+        raise Refusal(400, msg, code="invalid_json") from None
+    fields = found if isinstance(found, dict) else {}
+    if "input" in fields:
+        return ENDPOINTS["/v1/responses" if "max_output_tokens" in fields else "/v1/embeddings"]
+    return ENDPOINTS["/v1/completions" if "prompt" in fields else "/v1/chat/completions"]

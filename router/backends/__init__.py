@@ -1,0 +1,1 @@
+"""What the gateway forwards to: targets with their slots and health, reached over HTTP."""

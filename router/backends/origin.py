@@ -1,0 +1,99 @@
+"""Where a target listens, and the connections kept open to it.
+
+Neighbour: :mod:`router.backends.http1` is one such connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from router.backends.errors import ConnectError
+from router.backends.http1 import Connection
+
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A parsed base URL: ``http://host:port/prefix``."""
+
+    host: str
+    port: int
+    prefix: str
+    tls: bool
+
+    @classmethod
+    def parse(cls, url: str) -> Address:
+        """Split a base URL; its path, without a trailing slash, comes before ``/v1``."""
+        parts = urlsplit(url)
+        port = parts.port or _PORTS[parts.scheme]
+        return cls(parts.hostname or "", port, parts.path.rstrip("/"), parts.scheme == "https")
+
+
+class Origin:
+    """Opens and keeps connections to one address; the most recently used is taken first."""
+
+    def __init__(self, url: str, connect_seconds: float, api_key: str = "") -> None:
+        """``api_key`` goes into every request's ``authorization`` header; it is never logged."""
+        self._address = Address.parse(url)
+        self._connect_seconds = connect_seconds
+        self._idle: list[Connection] = []
+        self._tls = ssl.create_default_context() if self._address.tls else None
+        key = f"authorization: Bearer {api_key}\r\n" if api_key else ""
+        port = "" if self._address.port in _PORTS.values() else f":{self._address.port}"
+        self._common = f"host: {self._address.host}{port}\r\n{key}accept: */*\r\n".encode()
+        self._prefix = self._address.prefix.encode()
+
+    def head(self, method: bytes, path: bytes, length: int, request_id: bytes = b"") -> bytes:
+        """The bytes of a request's head; ``request_id`` is the gateway's own, never the caller's."""
+        return b"%b %b%b HTTP/1.1\r\n%bcontent-type: application/json\r\nx-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (
+            method,
+            self._prefix,
+            path,
+            self._common,
+            request_id,
+            length,
+        )
+
+    async def connection(self) -> Connection:
+        """A connection that is free: a kept one, or a new one.
+
+        Raises:
+            ConnectError: none stood within ``deadlines.connect``.
+
+        """
+        while self._idle:
+            kept = self._idle.pop()
+            if not kept.closed:
+                return kept
+        return await self._open()
+
+    async def _open(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        address = self._address
+        try:
+            async with asyncio.timeout(self._connect_seconds):
+                _, opened = await loop.create_connection(
+                    lambda: Connection(loop), address.host, address.port, ssl=self._tls
+                )
+        except (OSError, TimeoutError) as exc:
+            msg = f"cannot connect to {address.host}:{address.port}: {exc or 'timed out'}"
+            raise ConnectError(msg) from exc
+        return opened
+
+    def release(self, connection: Connection) -> None:
+        """Keep a connection for the next exchange, or close it where its exchange did not end cleanly."""
+        if connection.reusable:
+            connection.rest()
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        for kept in self._idle:
+            kept.close()
+        self._idle.clear()

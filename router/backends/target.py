@@ -1,0 +1,141 @@
+"""One model as the gateway sees it: its address, its slots, its health.
+
+Neighbours: :mod:`router.backends.origin` (connections), :mod:`router.backends.slots` (how many at once),
+:mod:`router.backends.breaker` (whether to try).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+import orjson
+
+from cluster.spec import Engine, Fleet, Gateway, Model
+from router.backends.breaker import Breaker
+from router.backends.errors import StaleError, StatusError, UpstreamError
+from router.backends.http1 import Connection
+from router.backends.origin import Origin
+from router.backends.slots import Slots
+from router.decide.facts import Load
+from router.wire.parse import Request
+
+_OK = 200
+_ANSWERS = frozenset({_OK, 400, 413, 415, 422})
+"""Success, and what an engine refuses for the caller's sake; all else (a wrong key, no such route, 5xx) is its failure."""
+_PROBE_SECONDS = 2.0
+_LONGEST_ANSWER = 256 << 20
+
+
+class Target:
+    """A model of the fleet and how to reach it."""
+
+    def __init__(self, name: str, model: Model, base_url: str, gateway: Gateway) -> None:
+        """``base_url`` comes before ``/v1``."""
+        limits = gateway.limits
+        self.name, self.model = name, model
+        self.served_as = model.served_as or name
+        self.slots = Slots(limits.in_flight, limits.queue, limits.queue_seconds)
+        self.breaker = Breaker(time.monotonic)
+        self._deadlines = gateway.deadlines
+        key = os.environ.get(model.api_key_env, "") if model.api_key_env else ""
+        self._origin = Origin(base_url, gateway.deadlines.connect, key)
+
+    def load(self) -> Load:
+        """What the policy may know about the target right now."""
+        return Load(self.slots.in_flight, self.slots.waiting, self.breaker.available)
+
+    async def ask(self, path: bytes, request: Request, request_id: bytes) -> tuple[Connection, bytes]:
+        """Send a request; give back the connection and what came first: a stream's first bytes, or the whole answer.
+
+        The caller holds a slot, and gives the connection to :meth:`release` once done with it.
+
+        Raises:
+            UpstreamError: nothing usable came; nothing was kept open.
+
+        """
+        request["model"] = self.served_as
+        body = orjson.dumps(request)
+        head = self._origin.head(b"POST", path, len(body), request_id)
+        streams = bool(request.get("stream"))
+        try:
+            try:
+                connection, first = await self._exchange(head, body, streams=streams)
+            except StaleError:
+                connection, first = await self._exchange(head, body, streams=streams)
+        except UpstreamError:
+            self.breaker.failed()
+            raise
+        self.breaker.succeeded()
+        return connection, first
+
+    async def _exchange(self, head: bytes, body: bytes, *, streams: bool) -> tuple[Connection, bytes]:
+        connection = await self._origin.connection()
+        usable = False
+        try:
+            connection.send(head, body)
+            if streams:
+                connection.expect("first_token", self._deadlines.first_token)
+            else:
+                connection.expect("total", self._deadlines.total)
+            await connection.head()
+            if connection.status not in _ANSWERS:
+                raise StatusError(connection.status, connection.retry_after)
+            is_stream = streams and connection.status == _OK
+            first = await (connection.read() if is_stream else connection.read_all(_LONGEST_ANSWER))
+            usable = True
+        finally:
+            if not usable:
+                connection.close()
+        return connection, first
+
+    def release(self, connection: Connection) -> None:
+        """Give a connection back; one whose answer has not ended is closed, which cancels the request there."""
+        self._origin.release(connection)
+
+    async def count_tokens(self, part: Request) -> int | None:
+        """Prompt tokens as the engine's own tokenizer and chat template count them; None where it cannot say.
+
+        Nothing is scheduled on the engine for it.
+        """
+        answer = await self._small(b"POST", b"/tokenize", orjson.dumps({"model": self.served_as, **part}))
+        count = answer.get("count") if isinstance(answer, dict) else None
+        return count if isinstance(count, int) else None
+
+    async def answers(self) -> bool:
+        """Whether the target lists its models, within two seconds."""
+        return await self._small(b"GET", b"/v1/models", b"") is not None
+
+    async def _small(self, method: bytes, path: bytes, body: bytes) -> object:
+        """One short JSON exchange; None when it fails in whatever way."""
+        try:
+            connection = await self._origin.connection()
+        except UpstreamError:
+            return None
+        try:
+            connection.send(self._origin.head(method, path, len(body)), body)
+            connection.expect("first_token", _PROBE_SECONDS)
+            await connection.head()
+            body = await connection.read_all(_LONGEST_ANSWER)
+            return orjson.loads(body) if connection.status == _OK else None
+        except (UpstreamError, orjson.JSONDecodeError):
+            return None
+        finally:
+            self._origin.release(connection)
+
+    def close(self) -> None:
+        """Close what is kept open."""
+        self._origin.close()
+
+
+def targets_of(fleet: Fleet, engines: str) -> dict[str, Target]:
+    """Every model's target; ``engines`` is the address template of those that Freehold starts, with ``{model}``."""
+    return {
+        name: Target(
+            name,
+            model,
+            model.url if model.engine is Engine.URL else engines.replace("{model}", name),
+            fleet.gateway,
+        )
+        for name, model in fleet.models.items()
+    }

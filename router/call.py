@@ -1,0 +1,134 @@
+"""One request on its way through the gateway: its client, its identity, and what will be told of it.
+
+Neighbour: :mod:`router.gateway` leads it through its stations.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+
+from starlette.types import Receive, Scope, Send
+
+from cluster.spec import Gateway
+from router.decide.facts import Decision
+from router.observe.events import Finished
+from router.wire.endpoints import Endpoint
+from router.wire.errors import Refusal, error_body
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class ClientLeftError(Exception):
+    """The client closed its connection before its request was complete."""
+
+
+class Call:
+    """The client's side of one request."""
+
+    def __init__(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
+        """Give it an id of our own: a caller's would let it name another's request."""
+        self.endpoint = endpoint
+        self.request_id = f"req_{secrets.token_hex(12)}"
+        self.event = Finished(self.request_id, endpoint.kind.value, time.monotonic())
+        self.left = False
+        """The client has closed its connection."""
+        self.expired = False
+        """The whole request has taken longer than ``deadlines.total``."""
+        self.started = False
+        """The client has seen the answer's status."""
+        self._request_headers: Headers = scope["headers"]
+        self._receive, self._send = receive, send
+        self._headers: Headers = [(b"x-request-id", self.request_id.encode())]
+        self._task = asyncio.current_task()
+        scope["extensions"]["freehold.gone"](self._on_left)
+
+    def _on_left(self) -> None:
+        """Stop whatever is waited for; that closes the engine's connection, which cancels the request there."""
+        self.left = True
+        self._stop()
+
+    def expire(self) -> None:
+        """Stop because the whole has taken too long."""
+        self.expired = True
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def body(self, gateway: Gateway) -> bytes:
+        """Read the request's body, within its limit and its deadline.
+
+        Raises:
+            Refusal: 413 when it is too large, 415 when it is encoded, 408 when it comes too slowly.
+            ClientLeftError: it never came whole.
+
+        """
+        limit = gateway.limits.body_bytes
+        for name, value in self._request_headers:
+            if name == b"content-length" and int(value) > limit:
+                raise _too_large(limit)
+            if name == b"content-encoding" and value.lower() != b"identity":
+                msg = "Send the body as it is: content-encoding is not supported."
+                raise Refusal(415, msg, code="unsupported_encoding", close=True)
+        try:
+            async with asyncio.timeout(gateway.deadlines.client):
+                return await self._pieces(limit)
+        except TimeoutError:
+            msg = f"The body did not arrive within {gateway.deadlines.client:g} s."
+            raise Refusal(408, msg, code="request_timeout", close=True) from None
+
+    async def _pieces(self, limit: int) -> bytes:
+        message = await self._receive()
+        body: bytes = message.get("body", b"")
+        while message["type"] == "http.request" and message.get("more_body") and len(body) <= limit:
+            message = await self._receive()
+            body += message.get("body", b"")
+        if message["type"] != "http.request":
+            raise ClientLeftError
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
+
+    def decided(self, decision: Decision) -> None:
+        """Tell the client, and the event, who answers."""
+        event = self.event
+        event.model, event.tier, event.reason = decision.model, decision.tier, decision.reason.value
+        self._headers[1:] = [
+            (b"x-freehold-model", event.model.encode()),
+            (b"x-freehold-tier", event.tier.encode()),
+            (b"x-freehold-reason", event.reason.encode()),
+        ]
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Send status and headers."""
+        self.started = True
+        self.event.status = status
+        await self._send({"type": "http.response.start", "status": status, "headers": self._headers + headers})
+
+    async def piece(self, data: bytes) -> None:
+        """Send a piece of a body that goes on."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self, data: bytes = b"") -> None:
+        """Send the last piece."""
+        self.event.last_byte = time.monotonic()
+        await self._send({"type": "http.response.body", "body": data, "more_body": False})
+
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send an answer at once."""
+        await self.start(status, [*headers, (b"content-length", str(len(body)).encode())])
+        await self.end(body)
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """Answer with an error in the endpoint's shape."""
+        self.event.outcome = self.event.outcome or "refused"
+        self.event.error = refusal.code or str(refusal.status)
+        await self.whole(refusal.status, refusal.headers, error_body(refusal, self.endpoint.dialect))
+
+
+def _too_large(limit: int) -> Refusal:
+    msg = f"The body is larger than gateway.limits.body_bytes, {limit} bytes."
+    return Refusal(413, msg, code="request_too_large", close=True)

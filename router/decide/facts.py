@@ -1,0 +1,69 @@
+"""What a decision is made from, and what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cluster.spec import Capability
+from router.wire.endpoints import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a request needs, as far as its body tells."""
+
+    kind: Kind
+    model: str
+    """As the caller named it: a model, a tier, or ``auto``."""
+    prompt_tokens: int
+    """Estimated, or counted where ``counted``."""
+    most_tokens: int
+    """What the prompt cannot exceed: no token is shorter than a byte."""
+    answer_tokens: int = 0
+    """The answer's limit that the caller set; 0 for none."""
+    needs: frozenset[Capability] = frozenset()
+    counted: bool = False
+
+    @property
+    def room(self) -> int:
+        """Tokens that the context must leave for the answer."""
+        return 0 if self.kind is Kind.EMBEDDING else max(self.answer_tokens, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is going on at a target, seen from this gateway worker."""
+
+    in_flight: int = 0
+    waiting: int = 0
+    available: bool = True
+
+
+class Reason(StrEnum):
+    """Why a target was chosen; stable names, in ``x-freehold-reason`` and in metrics."""
+
+    NAMED = "named"
+    """The caller named the model."""
+    TIER = "tier"
+    """The caller named the tier."""
+    SHORT = "short-prompt"
+    LONG = "long-prompt"
+    ONLY_ABLE = "only-able"
+    """No model of the preferred tier can do what the request needs, or holds its length."""
+    BUSY = "busy"
+    """The preferred tier is busy; the other one is able and less so."""
+    DOWN = "down"
+    """The preferred tier does not answer."""
+    EMBEDDING = "embedding"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Who answers, why, and who would instead."""
+
+    model: str
+    tier: str
+    reason: Reason
+    alternatives: tuple[str, ...] = ()
+    """Tried in this order when ``model`` fails before its first byte."""

@@ -1,0 +1,191 @@
+"""The life of one request: admit, understand, decide, forward, account, learn.
+
+1. *Admit*: the body within its limits (:mod:`router.call`), its JSON and its fields (:mod:`router.wire.parse`).
+2. *Understand*: what it needs (:mod:`router.decide.features`); the engine's tokenizer counts where an estimate may err.
+3. *Decide*: who answers (:mod:`router.decide.policy`).
+4. *Forward*: to the chosen target, then its alternatives, until the first byte (:mod:`router.relay` from there on).
+5. *Account* and 6. *learn*: one event at the end, whatever the end was; metrics and the log listen.
+
+Invariant: a request has one unmistakable end: a complete answer, an error in its API's shape, or an error event
+without the stream's ending. Nothing is retried once the client has seen a byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+from starlette.types import Receive, Scope, Send
+
+from cluster.spec import Fleet
+from router.backends.errors import CutError, DeadlineError, StatusError, UpstreamError
+from router.backends.slots import QueueFullError
+from router.backends.target import Target
+from router.call import Call, ClientLeftError
+from router.decide.facts import Ask, Decision, Load
+from router.decide.features import to_tokenize, understand
+from router.decide.policy import Policy, unsure
+from router.observe.events import Listener, TargetFailed
+from router.relay import Relay, answer_whole
+from router.wire.endpoints import Endpoint
+from router.wire.errors import NoAnswer, Refusal, error_event
+from router.wire.parse import Request, parse
+
+_BAD_REQUEST = 400
+_CLIENT_LEFT = 499
+_TOO_MANY = 429
+_SERVER_ERROR = 500
+
+
+class Gateway:
+    """Answers requests for one fleet."""
+
+    def __init__(self, fleet: Fleet, targets: Mapping[str, Target], policy: Policy, tell: Listener) -> None:
+        """``tell`` receives every event."""
+        self._fleet, self._targets, self._policy, self._tell = fleet, targets, policy, tell
+
+    async def answer(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
+        """Lead one request from its first byte to its end."""
+        call = Call(endpoint, scope, receive, send)
+        deadline = asyncio.get_running_loop().call_later(self._fleet.gateway.deadlines.total, call.expire)
+        try:
+            await self._live(call)
+        except Refusal as refusal:
+            await call.refuse(refusal)
+        except ClientLeftError:
+            call.left = True
+        except asyncio.CancelledError:
+            if not (call.left or call.expired):
+                raise
+            if call.expired and not call.left:
+                await self._end_expired(call)
+        finally:
+            deadline.cancel()
+            self._account(call)
+
+    async def _live(self, call: Call) -> None:
+        body = await call.body(self._fleet.gateway)
+        began = time.perf_counter()
+        request = parse(call.endpoint, body, self._fleet.gateway.limits)
+        call.event.asked_model, call.event.stream = request["model"], bool(request.get("stream"))
+        ask = understand(call.endpoint, request)
+        decision = self._policy.decide(ask, self.load)
+        call.event.decision_s = time.perf_counter() - began
+        if unsure(ask, self._fleet.models[decision.model]):
+            ask = await self.counted(ask, decision, request)
+            decision = self._policy.decide(ask, self.load)
+        call.event.prompt_tokens = ask.prompt_tokens
+        call.decided(decision)
+        await self._forward(call, request, decision)
+
+    def load(self, model: str) -> Load:
+        """The live load of a model."""
+        return self._targets[model].load()
+
+    async def counted(self, ask: Ask, decision: Decision, request: Request) -> Ask:
+        """The same ask with its prompt tokens counted by the engine, where the engine can."""
+        part = to_tokenize(ask.kind, request)
+        count = await self._targets[decision.model].count_tokens(part) if part else None
+        return ask if count is None else replace(ask, prompt_tokens=count, counted=True)
+
+    # -- forward ----------------------------------------------------------------------------------------------------
+
+    async def _forward(self, call: Call, request: Request, decision: Decision) -> None:
+        """Try the chosen target, then the alternatives; those that would make the request wait come last."""
+        names = [decision.model, *decision.alternatives]
+        if len(names) > 1:
+            names.sort(key=lambda name: not self._targets[name].slots.free)
+        last: UpstreamError | QueueFullError | None = None
+        for position, name in enumerate(names):
+            if name != call.event.model:
+                call.decided(replace(decision, model=name, tier=self._fleet.tier_of(name)))
+            try:
+                await self._at(call, self._targets[name], request, others=position + 1 < len(names))
+            except (UpstreamError, QueueFullError) as exc:
+                last = exc
+                continue
+            return
+        call.event.outcome = "refused" if isinstance(last, QueueFullError) else "failed"
+        raise _no_answer(call.event.model, last) from last
+
+    async def _at(self, call: Call, target: Target, request: Request, *, others: bool) -> None:
+        """Take a slot at a target and have it answer, with a second try where another replica may do better."""
+        waits = time.monotonic()
+        await target.slots.take()
+        try:
+            call.event.queued_s += time.monotonic() - waits
+            try:
+                await self._attempt(call, target, request)
+            except UpstreamError as exc:
+                again = _worth_another_replica(exc, others=others)
+                self._tell(TargetFailed(call.request_id, target.name, exc.cause, str(exc), retried=again or others))
+                if not again:
+                    raise
+                await self._last_attempt(call, target, request, others=others)
+        finally:
+            target.slots.give()
+
+    async def _last_attempt(self, call: Call, target: Target, request: Request, *, others: bool) -> None:
+        try:
+            await self._attempt(call, target, request)
+        except UpstreamError as exc:
+            self._tell(TargetFailed(call.request_id, target.name, exc.cause, str(exc), retried=others))
+            raise
+
+    async def _attempt(self, call: Call, target: Target, request: Request) -> None:
+        """Ask the target; from its first byte on, what comes is relayed and no error leaves this method."""
+        call.event.attempts += 1
+        relay = Relay(call, request)
+        connection, first = await target.ask(relay.path, relay.request, call.request_id.encode())
+        try:
+            if relay.streams and connection.status < _BAD_REQUEST:
+                await relay.stream(connection, first, self._fleet.gateway.deadlines)
+            else:
+                await answer_whole(call, connection, first)
+        finally:
+            target.release(connection)
+
+    # -- the ends ---------------------------------------------------------------------------------------------------
+
+    async def _end_expired(self, call: Call) -> None:
+        seconds = self._fleet.gateway.deadlines.total
+        message = f"The answer took longer than gateway.deadlines.total ({seconds:g} s)."
+        call.event.outcome, call.event.error = "cut", "deadline_total"
+        if call.started:
+            await call.end(error_event(message, "deadline_total", call.endpoint.dialect))
+        else:
+            await call.refuse(NoAnswer(504, message, code="deadline_total"))
+
+    def _account(self, call: Call) -> None:
+        event = call.event
+        event.last_byte = event.last_byte or time.monotonic()
+        if call.left and event.outcome != "complete":
+            event.outcome = "gone"
+            event.status = event.status or _CLIENT_LEFT
+        self._tell(event)
+
+
+def _worth_another_replica(error: UpstreamError, *, others: bool) -> bool:
+    """Whether the same model may answer on a second try: a replica died, or nobody else is left to wait for."""
+    if isinstance(error, StatusError):
+        return error.status >= _SERVER_ERROR
+    if isinstance(error, DeadlineError):
+        return not others
+    return isinstance(error, CutError)
+
+
+def _no_answer(model: str, last: UpstreamError | QueueFullError | None) -> Refusal:
+    """The error when nobody answered."""
+    if isinstance(last, QueueFullError):
+        return NoAnswer(_TOO_MANY, f"{model} is busy and its queue is full.", code="queue_full", retry_after=1)
+    if isinstance(last, StatusError) and last.status == _TOO_MANY:
+        wait = min(last.retry_after or 1, 60)
+        return NoAnswer(_TOO_MANY, f"{model} is busy.", code="upstream_busy", retry_after=wait)
+    if isinstance(last, DeadlineError):
+        return NoAnswer(504, f"{model}: {last}.", code=last.cause)
+    cause = last.cause if last else "unknown"
+    status = 502 if isinstance(last, CutError) else 503
+    return NoAnswer(status, f"{model} does not answer ({cause}).", code=f"upstream_{cause}", retry_after=1)
+

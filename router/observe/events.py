@@ -1,0 +1,49 @@
+"""Facts that the gateway tells; Prometheus and the log are two listeners, the ledger will be a third."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Finished:
+    """One request, from its first byte in to its last byte out. Filled as the request goes; told once, at its end."""
+
+    request_id: str
+    endpoint: str
+    started: float
+    """Monotonic seconds, as all times here."""
+    stream: bool = False
+    asked_model: str = ""
+    model: str = ""
+    tier: str = ""
+    reason: str = ""
+    status: int = 0
+    """HTTP status that the client saw; 499 when it had left before one."""
+    outcome: str = ""
+    """``complete``, ``refused``, ``failed``, ``cut`` (an error event ended the stream) or ``gone`` (the client left)."""
+    error: str = ""
+    queued_s: float = 0.0
+    decision_s: float = 0.0
+    first_byte: float = 0.0
+    last_byte: float = 0.0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFailed:
+    """One attempt at one target failed; ``retried`` says whether another followed."""
+
+    request_id: str
+    model: str
+    cause: str
+    message: str
+    retried: bool
+
+
+Event = Finished | TargetFailed
+Listener = Callable[[Event], None]

@@ -1,0 +1,113 @@
+"""Events → Prometheus. The names are an interface; docs/reference/metrics.md explains each.
+
+Labels are bounded: models, tiers and reasons come from the fleet file and from enumerations, never from a caller.
+With several workers the client library's multi-process mode adds them up (``PROMETHEUS_MULTIPROC_DIR``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from router.backends.target import Target
+from router.observe.events import Event, Finished, TargetFailed
+
+TTFT_BUCKETS = (0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160)
+TPOT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.4, 1)
+E2E_BUCKETS = (0.01, 0.05, 0.1, 0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960)
+DECISION_BUCKETS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05)
+
+
+class Metrics:
+    """The gateway's instruments; call it with events, ask it for the exposition text."""
+
+    def __init__(self) -> None:
+        """Register everything anew, so that several gateways can live in one process."""
+        self._registry = CollectorRegistry()
+        self._requests = self._counter("requests", "Requests answered.", ("endpoint", "model", "tier", "reason", "status"))
+        self._outcomes = self._counter("outcomes", "Requests by how they ended.", ("endpoint", "model", "outcome"))
+        self._prompt = self._counter("prompt_tokens", "Prompt tokens of answered requests.", ("model",))
+        self._cached = self._counter("cached_prompt_tokens", "Prompt tokens that a prefix cache held.", ("model",))
+        self._completion = self._counter("completion_tokens", "Tokens generated.", ("model",))
+        self._errors = self._counter("upstream_errors", "Attempts that failed, by target.", ("model", "cause"))
+        self._retries = self._counter("upstream_retries", "Attempts that followed a failed one.", ("model", "cause"))
+        self._ttft = self._histogram("time_to_first_token_seconds", "Until a stream's first byte.", TTFT_BUCKETS)
+        self._tpot = self._histogram("time_per_output_token_seconds", "Between a stream's tokens.", TPOT_BUCKETS)
+        self._e2e = self._histogram("e2e_request_latency_seconds", "Whole request.", E2E_BUCKETS)
+        self._queued = self._histogram("queue_seconds", "Waiting for a slot.", TTFT_BUCKETS)
+        self._decision = Histogram(
+            "freehold_decision_seconds",
+            "Understanding a request and deciding who answers.",
+            buckets=DECISION_BUCKETS,
+            registry=self._registry,
+        )
+        self._in_flight = self._gauge("in_flight", "Requests under way at a target.")
+        self._waiting = self._gauge("queue_length", "Requests waiting for a slot at a target.")
+        self._up = self._gauge("target_up", "1 while the target's breaker is closed.")
+        self._children: dict[tuple[str, ...], tuple[Counter, Counter, Histogram]] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Count an event."""
+        if isinstance(event, TargetFailed):
+            self._errors.labels(event.model, event.cause).inc()
+            if event.retried:
+                self._retries.labels(event.model, event.cause).inc()
+        else:
+            self._finished(event)
+
+    def _finished(self, event: Finished) -> None:
+        key = (event.endpoint, event.model, event.tier, event.reason, str(event.status), event.outcome)
+        children = self._children.get(key)
+        if children is None:
+            children = self._children[key] = (
+                self._requests.labels(*key[:5]),
+                self._outcomes.labels(event.endpoint, event.model, event.outcome),
+                self._e2e.labels(event.model),
+            )
+        requests, outcomes, e2e = children
+        requests.inc()
+        outcomes.inc()
+        if not event.model:
+            return
+        self._decision.observe(event.decision_s)
+        if event.first_byte:
+            e2e.observe(event.last_byte - event.started)
+            self._answered(event)
+
+    def _answered(self, event: Finished) -> None:
+        model = event.model
+        if event.queued_s:
+            self._queued.labels(model).observe(event.queued_s)
+        self._prompt.labels(model).inc(event.prompt_tokens)
+        self._completion.labels(model).inc(event.completion_tokens)
+        if event.cached_tokens:
+            self._cached.labels(model).inc(event.cached_tokens)
+        if event.stream:
+            self._ttft.labels(model).observe(event.first_byte - event.started)
+            if event.completion_tokens > 1:
+                spread = (event.last_byte - event.first_byte) / (event.completion_tokens - 1)
+                self._tpot.labels(model).observe(spread)
+
+    def exposition(self, targets: Iterable[Target]) -> bytes:
+        """The text that Prometheus scrapes; the gauges are read now."""
+        for target in targets:
+            self._in_flight.labels(target.name).set(target.slots.in_flight)
+            self._waiting.labels(target.name).set(target.slots.waiting)
+            self._up.labels(target.name).set(target.breaker.available)
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            return generate_latest(registry)
+        return generate_latest(self._registry)
+
+    def _counter(self, name: str, text: str, labels: tuple[str, ...]) -> Counter:
+        return Counter(f"freehold_{name}", text, labels, registry=self._registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(f"freehold_{name}", text, ("model",), buckets=buckets, registry=self._registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"freehold_{name}", text, ("model",), registry=self._registry, multiprocess_mode="livesum")

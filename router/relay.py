@@ -1,0 +1,141 @@
+"""From the first byte on: what a target answers, passed to the client as bytes, with an end that cannot be mistaken.
+
+Neighbours: :mod:`router.gateway` found the target; :mod:`router.wire.stream` watches the tail of a stream.
+"""
+
+from __future__ import annotations
+
+import time
+
+import orjson
+
+from cluster.spec import Deadlines
+from router.backends.errors import CutError, UpstreamError
+from router.backends.http1 import Connection
+from router.call import Call
+from router.wire.errors import Refusal, error_event
+from router.wire.parse import Request
+from router.wire.stream import StreamTail
+from router.wire.usage import usage_of
+
+_BAD_REQUEST = 400
+_LAST_BYTES_S = 1.0
+
+
+class Relay:
+    """The relaying of one attempt."""
+
+    def __init__(self, call: Call, request: Request) -> None:
+        """Prepare the request for an engine; the caller's own is left as it is."""
+        self._call = call
+        self.path = call.endpoint.path.encode()
+        self.streams = call.event.stream
+        self.request = dict(request)
+        options = request.get("stream_options") or {}
+        self._withhold = call.endpoint.asks_usage and not options.get("include_usage")
+        if self.streams and self._withhold:
+            self.request["stream_options"] = {**options, "include_usage": True}
+
+    async def stream(self, connection: Connection, first: bytes, deadlines: Deadlines) -> None:
+        """Relay a stream until its ending, or end it with an error event.
+
+        Raises:
+            UpstreamError: it failed before the client saw anything.
+
+        """
+        call, tail = self._call, StreamTail(self._call.endpoint, withhold_usage=self._withhold)
+        data = first
+        failure: UpstreamError | None = None
+        while data:
+            out = tail.feed(data)
+            if tail.aborted:
+                break
+            if out:
+                if not call.started:
+                    call.event.first_byte = time.monotonic()
+                    await call.start(connection.status, [(b"content-type", connection.content_type), _UNCACHED])
+                await call.piece(out)
+            if tail.complete:
+                break
+            connection.expect("between_tokens", deadlines.between_tokens)
+            try:
+                data = await connection.read()
+            except UpstreamError as exc:
+                failure = exc
+                break
+        if not call.started:
+            raise failure or CutError("the stream ended before its first event")
+        self._note(tail)
+        if tail.complete:
+            call.event.outcome = "complete"
+            await call.end()
+            await _finish(connection)
+        else:
+            await self._cut(failure or CutError("the engine gave up on the request" if tail.aborted else "no ending"))
+
+    def _note(self, tail: StreamTail) -> None:
+        if tail.usage is not None:
+            event = self._call.event
+            event.prompt_tokens, event.completion_tokens = tail.usage.prompt, tail.usage.completion
+            event.cached_tokens = tail.usage.cached
+
+    async def _cut(self, failure: UpstreamError) -> None:
+        call = self._call
+        call.event.outcome, call.event.error = "cut", failure.cause
+        message = f"The answer was cut off: {call.event.model} stopped ({failure})."
+        await call.end(error_event(message, f"upstream_{failure.cause}", call.endpoint.dialect))
+
+
+_UNCACHED = (b"cache-control", b"no-cache")
+
+
+async def _finish(connection: Connection) -> None:
+    """Wait a moment for the framing after a stream's ending, so that the connection can be used again."""
+    if connection.reusable:
+        return
+    connection.expect("total", _LAST_BYTES_S)
+    try:
+        while await connection.read():
+            pass
+    except UpstreamError:
+        connection.close()
+
+
+async def answer_whole(call: Call, connection: Connection, body: bytes) -> None:
+    """Pass on an answer that came in one piece, or the engine's refusal of the request.
+
+    Raises:
+        CutError: the body is not the JSON that it should be.
+
+    """
+    if connection.status >= _BAD_REQUEST:
+        raise _engines_refusal(connection.status, body)
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError as exc:
+        msg = "the answer is not JSON"
+        raise CutError(msg) from exc
+    usage = usage_of(answer)
+    if usage is not None:
+        call.event.prompt_tokens, call.event.completion_tokens = usage.prompt, usage.completion
+        call.event.cached_tokens = usage.cached
+    call.event.first_byte = time.monotonic()
+    call.event.outcome = "complete"
+    await call.whole(connection.status, [(b"content-type", b"application/json")], body)
+
+
+def _engines_refusal(status: int, body: bytes) -> Refusal:
+    """An engine's 4xx in our shape; its words, without what is not JSON."""
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        answer = {}
+    error = answer.get("error", answer) if isinstance(answer, dict) else {}
+    message = error.get("message") if isinstance(error, dict) else None
+    param = error.get("param") if isinstance(error, dict) else None
+    return Refusal(
+        status,
+        str(message or "The engine refused the request.")[:2000],
+        param=param if isinstance(param, str) else None,
+        code="refused_by_engine",
+    )

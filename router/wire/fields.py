@@ -1,0 +1,242 @@
+"""The request bodies that the gateway accepts, field by field: an allow-list, because engines have fields of their own
+that let a caller run templates, read files or share another caller's cache.
+
+Typed dictionaries checked by pydantic: one pass parses and checks, and what was checked is what the engine receives.
+They are the source of ``/openapi.json`` too.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import ConfigDict, Field, StringConstraints
+from typing_extensions import TypedDict
+
+_CLOSED = ConfigDict(extra="forbid", strict=True)
+_OPEN = ConfigDict(extra="allow", strict=True)
+
+ModelName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+Text = str
+Short = Annotated[str, StringConstraints(max_length=512)]
+Tokens = Annotated[int, Field(ge=1, le=100_000_000)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)]
+Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
+Stops = Short | Annotated[list[Short], Field(max_length=16)]
+Seed = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+Bias = Annotated[dict[Annotated[str, StringConstraints(pattern=r"^\d{1,9}$")], float], Field(max_length=1024)]
+Metadata = Annotated[dict[Short, Short], Field(max_length=64)]
+Json = dict[str, Any]
+
+
+class StreamOptions(TypedDict, total=False):
+    """How a stream reports usage."""
+
+    __pydantic_config__ = _CLOSED
+    include_usage: bool | None
+    include_obfuscation: bool | None
+    continuous_usage_stats: bool | None
+
+
+class ImageUrl(TypedDict):
+    """An image inside the request; engines never fetch addresses on a caller's behalf."""
+
+    __pydantic_config__ = _CLOSED
+    url: Annotated[str, StringConstraints(pattern=r"^data:image/[a-z0-9.+-]+;base64,")]
+    detail: NotRequired[Literal["auto", "low", "high"]]
+
+
+class TextPart(TypedDict):
+    """A piece of text in a message."""
+
+    __pydantic_config__ = _CLOSED
+    type: Literal["text"]
+    text: Text
+
+
+class RefusalPart(TypedDict):
+    """A model's earlier refusal."""
+
+    __pydantic_config__ = _CLOSED
+    type: Literal["refusal"]
+    refusal: Text
+
+
+class ImagePart(TypedDict):
+    """An image in a message."""
+
+    __pydantic_config__ = _CLOSED
+    type: Literal["image_url"]
+    image_url: ImageUrl
+
+
+Part = Annotated[TextPart | RefusalPart | ImagePart, Field(discriminator="type")]
+
+
+class CalledFunction(TypedDict):
+    """The function of an earlier tool call."""
+
+    __pydantic_config__ = _CLOSED
+    name: Short
+    arguments: Text
+
+
+class ToolCall(TypedDict):
+    """A tool call that the model made earlier in the conversation."""
+
+    __pydantic_config__ = _OPEN
+    id: NotRequired[Short | None]
+    type: NotRequired[Literal["function"]]
+    function: CalledFunction
+
+
+class Message(TypedDict):
+    """One turn of a conversation."""
+
+    __pydantic_config__ = _CLOSED
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: NotRequired[Text | Annotated[list[Part], Field(max_length=1024)] | None]
+    name: NotRequired[Short | None]
+    tool_call_id: NotRequired[Short | None]
+    tool_calls: NotRequired[Annotated[list[ToolCall], Field(max_length=256)] | None]
+    function_call: NotRequired[CalledFunction | None]
+    refusal: NotRequired[Text | None]
+    reasoning_content: NotRequired[Text | None]
+    annotations: NotRequired[list[Json] | None]
+    audio: NotRequired[None]
+
+
+class Function(TypedDict):
+    """A function that the model may call; ``parameters`` is a JSON Schema."""
+
+    __pydantic_config__ = _CLOSED
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,128}$")]
+    description: NotRequired[Text | None]
+    parameters: NotRequired[Json | None]
+    strict: NotRequired[bool | None]
+
+
+class Tool(TypedDict):
+    """A tool that the model may call."""
+
+    __pydantic_config__ = _CLOSED
+    type: Literal["function"]
+    function: Function
+
+
+class NamedFunction(TypedDict):
+    """The name of a function."""
+
+    __pydantic_config__ = _CLOSED
+    name: Short
+
+
+class NamedTool(TypedDict):
+    """The one tool that must be called."""
+
+    __pydantic_config__ = _CLOSED
+    type: Literal["function"]
+    function: NamedFunction
+
+
+class JsonSchema(TypedDict):
+    """The shape that the answer must have."""
+
+    name: Short
+    description: NotRequired[Text | None]
+    schema: NotRequired[Json | None]
+    strict: NotRequired[bool | None]
+
+
+JsonSchema.__pydantic_config__ = _CLOSED  # type: ignore[attr-defined] # set apart: ``schema`` must stay a plain key
+
+
+class TextFormat(TypedDict):
+    """Any text, or any JSON object."""
+
+    __pydantic_config__ = _CLOSED
+    type: Literal["text", "json_object"]
+
+
+class SchemaFormat(TypedDict):
+    """JSON of a given schema."""
+
+    __pydantic_config__ = _CLOSED
+    type: Literal["json_schema"]
+    json_schema: JsonSchema
+
+
+ResponseFormat = Annotated[TextFormat | SchemaFormat, Field(discriminator="type")]
+
+
+class Sampling(TypedDict, total=False):
+    """What chat and text completions share: OpenAI's fields, and vLLM's that only shape the sampling."""
+
+    stream: bool | None
+    stream_options: StreamOptions | None
+    temperature: Temperature | None
+    top_p: Unit | None
+    n: Count | None
+    max_tokens: Tokens | None
+    stop: Stops | None
+    seed: Seed | None
+    presence_penalty: Penalty | None
+    frequency_penalty: Penalty | None
+    logit_bias: Bias | None
+    user: Short | None
+    top_k: Annotated[int, Field(ge=-1, le=1_000_000)] | None
+    min_p: Unit | None
+    repetition_penalty: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] | None
+    min_tokens: Annotated[int, Field(ge=0, le=100_000_000)] | None
+    ignore_eos: bool | None
+    skip_special_tokens: bool | None
+    stop_token_ids: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=128)] | None
+
+
+class ChatRequest(Sampling):
+    """``POST /v1/chat/completions``."""
+
+    __pydantic_config__ = _CLOSED
+    model: ModelName
+    messages: Annotated[list[Message], Field(min_length=1, max_length=10_000)]
+    max_completion_tokens: NotRequired[Tokens | None]
+    logprobs: NotRequired[bool | None]
+    top_logprobs: NotRequired[Annotated[int, Field(ge=0, le=20)] | None]
+    tools: NotRequired[Annotated[list[Tool], Field(max_length=128)] | None]
+    tool_choice: NotRequired[Literal["none", "auto", "required"] | NamedTool | None]
+    parallel_tool_calls: NotRequired[bool | None]
+    response_format: NotRequired[ResponseFormat | None]
+    reasoning_effort: NotRequired[Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None]
+    chat_template_kwargs: NotRequired[Annotated[dict[Short, bool | int | float | Short], Field(max_length=16)] | None]
+    metadata: NotRequired[Metadata | None]
+    store: NotRequired[Literal[False] | None]
+    service_tier: NotRequired[Literal["auto", "default"] | None]
+
+
+class CompletionRequest(Sampling):
+    """``POST /v1/completions``."""
+
+    __pydantic_config__ = _CLOSED
+    model: ModelName
+    prompt: Text | Annotated[list[Text], Field(min_length=1, max_length=256)] | Annotated[list[int], Field(min_length=1)]
+    suffix: NotRequired[None]
+    best_of: NotRequired[Count | None]
+    echo: NotRequired[bool | None]
+    logprobs: NotRequired[Annotated[int, Field(ge=0, le=20)] | None]
+
+
+class EmbeddingRequest(TypedDict):
+    """``POST /v1/embeddings``."""
+
+    __pydantic_config__ = _CLOSED
+    model: ModelName
+    input: (
+        Text
+        | Annotated[list[Text], Field(min_length=1, max_length=2048)]
+        | Annotated[list[int], Field(min_length=1)]
+        | Annotated[list[list[int]], Field(min_length=1, max_length=2048)]
+    )
+    encoding_format: NotRequired[Literal["float", "base64"] | None]
+    dimensions: NotRequired[Count | None]
+    user: NotRequired[Short | None]

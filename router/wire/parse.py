@@ -1,0 +1,90 @@
+"""Bytes → a checked request. Everything wrong with a body becomes a :class:`~router.wire.errors.Refusal` naming the field.
+
+What comes out is written anew for the engine, never forwarded as it came, so that duplicate keys, odd escapes and the
+like cannot mean one thing here and another there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from cluster.spec import Limits
+from router.wire.endpoints import Endpoint
+from router.wire.errors import Refusal
+
+Request = dict[str, Any]
+
+_SHOWN = 200
+
+
+def parse(endpoint: Endpoint, body: bytes, limits: Limits) -> Request:
+    """Parse and check a body.
+
+    Raises:
+        Refusal: 400; the JSON is broken, nested too deep, or a field is unknown, missing, or out of its range.
+
+    """
+    try:
+        request: Request = endpoint.body.validate_json(body)
+    except ValidationError as exc:
+        raise _refusal(exc, body, limits) from None
+    if body.count(b"{") + body.count(b"[") > limits.depth:
+        _check_depth(request, limits.depth)
+    if (request.get("n") or 1) > limits.choices or (request.get("best_of") or 1) > limits.choices:
+        param = "n" if (request.get("n") or 1) > limits.choices else "best_of"
+        msg = f"{param}: at most {limits.choices} answers to one request."
+        raise Refusal(400, msg, param=param, code="value_above_maximum")
+    return request
+
+
+def _check_depth(request: Request, limit: int) -> None:
+    """Walk what was parsed, level by level; the parser itself stops far before the stack would."""
+    level: list[Any] = [request]
+    for _ in range(limit + 1):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return
+    raise _too_deep(limit)
+
+
+def _too_deep(limit: int) -> Refusal:
+    return Refusal(400, f"The body is nested over {limit} deep.", code="nesting_too_deep")
+
+
+def _refusal(error: ValidationError, body: bytes, limits: Limits) -> Refusal:
+    """The problem that lies deepest (so of the branch that the caller meant), in the words of OpenAI's errors."""
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    problem = max(problems, key=lambda found: len(found["loc"]))
+    if problem["type"] == "json_invalid":
+        if "recursion limit" in problem["msg"]:
+            return _too_deep(limits.depth)
+        return Refusal(400, f"The body is not valid JSON: {problem['msg']}", code="invalid_json")
+    param = _field(problem["loc"], orjson.loads(body), missing=problem["type"] == "missing")[:_SHOWN]
+    if problem["type"] == "extra_forbidden":
+        return Refusal(400, f"Unrecognized request argument: {param}", param=param, code="unknown_parameter")
+    if problem["type"] == "missing":
+        return Refusal(400, f"Missing required parameter: {param}", param=param, code="missing_required_parameter")
+    message = f"{param}: {problem['msg']}" if param else "The body must be a JSON object."
+    return Refusal(400, message[: 2 * _SHOWN], param=param or None, code="invalid_value")
+
+
+def _field(path: tuple[int | str, ...], value: object, *, missing: bool) -> str:
+    """A path of pydantic's without the steps that name a branch of a union: those are not in the body."""
+    named: list[str] = []
+    for position, step in enumerate(path):
+        if isinstance(value, dict) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            value = value[step]
+        elif not missing or position < len(path) - 1:
+            continue
+        named.append(str(step))
+    return ".".join(named)
