@@ -41,6 +41,7 @@ class Connection(asyncio.Protocol):
         self._size = 0
         self._heard = False
         self._complete = False
+        self._keep_alive = False
         self._error: UpstreamError | None = None
         self.status = 0
         self.content_type = b""
@@ -115,7 +116,7 @@ class Connection(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Whether another exchange may follow."""
-        return self._complete and not self.closed and self._parser.should_keep_alive()
+        return self._complete and self._keep_alive and not self.closed
 
     def rest(self) -> None:
         """The exchange is over; nothing is waited for while the connection is kept."""
@@ -178,6 +179,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The answer ended as its framing promised."""
         self._complete = True
+        self._keep_alive = self._parser.should_keep_alive()
 
     def _fail(self, error: UpstreamError) -> None:
         if self._error is None:
