@@ -32,14 +32,14 @@ def main(argv: list[str] | None = None) -> int:
     """Run; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m router", description="The Freehold gateway.")
     parser.add_argument("--fleet", required=True, type=Path, help="the fleet file")
-    parser.add_argument("--engines", default="http://127.0.0.1:8000/{model}", help="base address of engines, with {model}")
+    parser.add_argument("--engines", default="http://127.0.0.1:8000/{model}", help="engines' base address, with {model}")
     parser.add_argument("--host", help="default: gateway.host of the fleet file")
     parser.add_argument("--port", type=int, help="default: gateway.port of the fleet file")
     options = parser.parse_args(argv)
     try:
         fleet = load_fleet(options.fleet)
     except FreeholdError as exc:
-        print(exc, file=sys.stderr)
+        sys.stderr.write(f"{exc}\n")
         return exc.exit_code
     os.environ[_FLEET], os.environ[_ENGINES] = str(options.fleet), options.engines
     _run(fleet, options.host or fleet.gateway.host, options.port or fleet.gateway.port)
@@ -56,8 +56,6 @@ def create() -> ASGIApp:
 def _run(fleet: Fleet, host: str, port: int) -> None:
     settings = config(
         "router.__main__:create",
-        client_seconds=fleet.gateway.deadlines.client,
-        most_connections=fleet.gateway.limits.connections,
         drain_seconds=fleet.gateway.deadlines.drain,
         host=host,
         port=port,
@@ -69,7 +67,7 @@ def _run(fleet: Fleet, host: str, port: int) -> None:
         return
     metrics = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="freehold-metrics-")
     try:
-        Multiprocess(settings, sockets=[settings.bind_socket()], target=uvicorn.Server(settings).run).run()
+        Multiprocess(settings, sockets=[settings.bind_socket()]).run()
     finally:
         shutil.rmtree(metrics, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""Everything that does not generate: models, the decision without the answer, health, metrics, the API's description."""
+"""What does not generate: models, the decision without the answer, health, metrics, the API's description."""
 
 from __future__ import annotations
 
@@ -39,10 +39,11 @@ class Api:
     """The routes, bound to one fleet."""
 
     def __init__(
-        self, fleet: Fleet, targets: Mapping[str, Target], policy: Policy, gateway: Gateway, metrics: Metrics
+        self, fleet: Fleet, targets: Mapping[str, Target], policy: Policy, gateway: Gateway, metrics: Metrics,
     ) -> None:
         """Describe the API once; it does not change while the gateway runs."""
-        self._fleet, self._targets, self._policy, self._gateway, self._metrics = fleet, targets, policy, gateway, metrics
+        self._fleet, self._targets, self._policy = fleet, targets, policy
+        self._gateway, self._metrics = gateway, metrics
         self._created = int(time.time())
         self._ready_at = 0.0
         self._ready: dict[str, bool] = {}
@@ -89,9 +90,8 @@ class Api:
         if time.monotonic() - self._ready_at > READY_FOR_S:
             self._ready = {name: await target.answers() for name, target in self._targets.items()}
             self._ready_at = time.monotonic()
-        tiers = {
-            tier: any(self._ready[name] for name in names) for tier, names in self._fleet.tiers_by_name().items() if names
-        }
+        filled = {tier: names for tier, names in self._fleet.tiers_by_name().items() if names}
+        tiers = {tier: any(self._ready[name] for name in names) for tier, names in filled.items()}
         ready = all(tiers.values()) if tiers else all(self._ready.values())
         return Json({"ready": ready, "tiers": tiers, "models": self._ready}, 200 if ready else 503)
 

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -23,6 +24,7 @@ from router.gateway import Gateway
 from router.observe.events import Event
 from router.observe.log import JsonLog
 from router.observe.metrics import Metrics
+from router.server import Door
 from router.wire.endpoints import ENDPOINTS
 from router.wire.errors import Refusal
 
@@ -46,9 +48,9 @@ def build(fleet: Fleet, engines: str, log: JsonLog | None = None) -> ASGIApp:
     gateway = Gateway(fleet, targets, policy, tell)
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
         log.gather(asyncio.get_running_loop())
-        yield
+        yield {"door": Door(fleet.gateway.deadlines.client, fleet.gateway.limits.connections)}
         for target in targets.values():
             target.close()
         log.gather(None)

@@ -1,4 +1,4 @@
-"""uvicorn with what a public port needs besides: slow and oversized clients are cut, and shutting down loses no request.
+"""uvicorn, and what a public port needs besides: slow and oversized clients are cut, shutting down loses no request.
 
 * The header must be complete within ``deadlines.client`` seconds and ``HEADER_BYTES``; the body's deadline is the
   gateway's, which can still answer. At most ``limits.connections`` are open.
@@ -10,8 +10,8 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
@@ -23,21 +23,31 @@ LINGER_S = 1.0
 Gone = Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Whom the port lets in; the application's lifespan state carries it, under ``door``."""
+
+    client_seconds: float
+    most_connections: int
+
+
 class Protocol(HttpToolsProtocol):
     """One client connection."""
-
-    client_seconds = 10.0
-    most_connections = 8192
 
     _header_timer: asyncio.TimerHandle | None = None
     _header_bytes = 0
     _gone: Gone | None = None
     _lingering = False
 
+    @property
+    def _door(self) -> Door:
+        door: Door = self.app_state["door"]
+        return door
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refuse what is over the limit, start the header's clock."""
         super().connection_made(transport)
-        if len(self.connections) > self.most_connections:
+        if len(self.connections) > self._door.most_connections:
             self._cut(b"503 Service Unavailable")
         else:
             self._await_header()
@@ -56,7 +66,7 @@ class Protocol(HttpToolsProtocol):
         """The header is in; hand the request a way to learn that its client has gone."""
         self._header_done()
         self._gone = None
-        self.scope["extensions"] = {"freehold.gone": self._watch}  # type: ignore[typeddict-unknown-key,dict-item]
+        self.scope["extensions"] = {"freehold.gone": self._watch}  # type: ignore[dict-item]
         super().on_headers_complete()
         if self._lingering:
             self.cycle.keep_alive = False
@@ -86,7 +96,7 @@ class Protocol(HttpToolsProtocol):
 
     def _await_header(self) -> None:
         self._header_bytes = 0
-        self._header_timer = self.loop.call_later(self.client_seconds, self._cut, b"408 Request Timeout")
+        self._header_timer = self.loop.call_later(self._door.client_seconds, self._cut, b"408 Request Timeout")
 
     def _header_done(self) -> None:
         if self._header_timer is not None:
@@ -100,12 +110,11 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def config(app: Any, *, client_seconds: float, most_connections: int, drain_seconds: float, **where: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn's own arguments
-    """How uvicorn runs the gateway; ``where`` is host, port, workers or fd."""
-    limits = {"client_seconds": client_seconds, "most_connections": most_connections}
+def config(app: Any, drain_seconds: float, **where: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn's own arguments
+    """How uvicorn runs the gateway; ``where`` is host, port, workers and the like."""
     return uvicorn.Config(
         app,
-        http=type("Protocol", (Protocol,), limits),
+        http=Protocol,
         ws="none",
         loop="uvloop",
         log_config=None,
@@ -118,6 +127,3 @@ def config(app: Any, *, client_seconds: float, most_connections: int, drain_seco
         backlog=4096,
         **where,
     )
-
-
-run = functools.partial(uvicorn.run)

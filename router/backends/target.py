@@ -22,7 +22,7 @@ from router.wire.parse import Request
 
 _OK = 200
 _ANSWERS = frozenset({_OK, 400, 413, 415, 422})
-"""Success, and what an engine refuses for the caller's sake; all else (a wrong key, no such route, 5xx) is its failure."""
+"""Success, and what an engine refuses for the caller's sake; all else (wrong key, no such route, 5xx) is its failure."""
 _PROBE_SECONDS = 2.0
 _LONGEST_ANSWER = 256 << 20
 

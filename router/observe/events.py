@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Finished:
-    """One request, from its first byte in to its last byte out. Filled as the request goes; told once, at its end."""
+    """One request, from its first byte in to its last byte out. Filled as it goes; told once, at its end."""
 
     request_id: str
     endpoint: str

@@ -42,7 +42,7 @@ class JsonLog:
 
     def record(self, record: logging.LogRecord) -> bool:
         """Log a record of the standard library's; a filter, so that nothing else prints it."""
-        line = {"event": "log", "level": record.levelname.lower(), "logger": record.name}
+        line: dict[str, object] = {"event": "log", "level": record.levelname.lower(), "logger": record.name}
         line["message"] = record.getMessage()[:_SHOWN]
         if record.exc_info and record.exc_info[0]:
             line["exception"] = record.exc_info[0].__name__

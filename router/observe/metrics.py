@@ -27,7 +27,8 @@ class Metrics:
     def __init__(self) -> None:
         """Register everything anew, so that several gateways can live in one process."""
         self._registry = CollectorRegistry()
-        self._requests = self._counter("requests", "Requests answered.", ("endpoint", "model", "tier", "reason", "status"))
+        by = ("endpoint", "model", "tier", "reason", "status")
+        self._requests = self._counter("requests", "Requests answered.", by)
         self._outcomes = self._counter("outcomes", "Requests by how they ended.", ("endpoint", "model", "outcome"))
         self._prompt = self._counter("prompt_tokens", "Prompt tokens of answered requests.", ("model",))
         self._cached = self._counter("cached_prompt_tokens", "Prompt tokens that a prefix cache held.", ("model",))

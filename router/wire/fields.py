@@ -1,19 +1,21 @@
-"""The request bodies that the gateway accepts, field by field: an allow-list, because engines have fields of their own
-that let a caller run templates, read files or share another caller's cache.
+"""The request bodies that the gateway accepts, field by field.
 
-Typed dictionaries checked by pydantic: one pass parses and checks, and what was checked is what the engine receives.
-They are the source of ``/openapi.json`` too.
+An allow-list, because engines have fields of their own that let a caller run templates, read files or share another
+caller's cache. Typed dictionaries checked by pydantic: one pass parses and checks, and what was checked is
+what the engine receives. They are the source of ``/openapi.json`` too.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, with_config
 from typing_extensions import TypedDict
 
-_CLOSED = ConfigDict(extra="forbid", strict=True)
-_OPEN = ConfigDict(extra="allow", strict=True)
+closed = with_config(ConfigDict(extra="forbid", strict=True))
+"""No field that is not listed; no string where a number belongs."""
+opened = with_config(ConfigDict(extra="allow", strict=True))
+"""Other fields may come along: what a model said earlier is echoed by clients with fields of their own."""
 
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Text = str
@@ -28,45 +30,47 @@ Seed = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 Bias = Annotated[dict[Annotated[str, StringConstraints(pattern=r"^\d{1,9}$")], float], Field(max_length=1024)]
 Metadata = Annotated[dict[Short, Short], Field(max_length=64)]
 Json = dict[str, Any]
+Texts = Annotated[list[Text], Field(min_length=1, max_length=2048)]
+TokenIds = Annotated[list[Annotated[int, Field(ge=0, le=2**31)]], Field(min_length=1)]
 
 
+@closed
 class StreamOptions(TypedDict, total=False):
     """How a stream reports usage."""
 
-    __pydantic_config__ = _CLOSED
     include_usage: bool | None
     include_obfuscation: bool | None
     continuous_usage_stats: bool | None
 
 
+@closed
 class ImageUrl(TypedDict):
     """An image inside the request; engines never fetch addresses on a caller's behalf."""
 
-    __pydantic_config__ = _CLOSED
     url: Annotated[str, StringConstraints(pattern=r"^data:image/[a-z0-9.+-]+;base64,")]
     detail: NotRequired[Literal["auto", "low", "high"]]
 
 
+@closed
 class TextPart(TypedDict):
     """A piece of text in a message."""
 
-    __pydantic_config__ = _CLOSED
     type: Literal["text"]
     text: Text
 
 
+@closed
 class RefusalPart(TypedDict):
     """A model's earlier refusal."""
 
-    __pydantic_config__ = _CLOSED
     type: Literal["refusal"]
     refusal: Text
 
 
+@closed
 class ImagePart(TypedDict):
     """An image in a message."""
 
-    __pydantic_config__ = _CLOSED
     type: Literal["image_url"]
     image_url: ImageUrl
 
@@ -74,27 +78,27 @@ class ImagePart(TypedDict):
 Part = Annotated[TextPart | RefusalPart | ImagePart, Field(discriminator="type")]
 
 
+@closed
 class CalledFunction(TypedDict):
     """The function of an earlier tool call."""
 
-    __pydantic_config__ = _CLOSED
     name: Short
     arguments: Text
 
 
+@opened
 class ToolCall(TypedDict):
     """A tool call that the model made earlier in the conversation."""
 
-    __pydantic_config__ = _OPEN
     id: NotRequired[Short | None]
     type: NotRequired[Literal["function"]]
     function: CalledFunction
 
 
+@closed
 class Message(TypedDict):
     """One turn of a conversation."""
 
-    __pydantic_config__ = _CLOSED
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: NotRequired[Text | Annotated[list[Part], Field(max_length=1024)] | None]
     name: NotRequired[Short | None]
@@ -107,39 +111,40 @@ class Message(TypedDict):
     audio: NotRequired[None]
 
 
+@closed
 class Function(TypedDict):
     """A function that the model may call; ``parameters`` is a JSON Schema."""
 
-    __pydantic_config__ = _CLOSED
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,128}$")]
     description: NotRequired[Text | None]
     parameters: NotRequired[Json | None]
     strict: NotRequired[bool | None]
 
 
+@closed
 class Tool(TypedDict):
     """A tool that the model may call."""
 
-    __pydantic_config__ = _CLOSED
     type: Literal["function"]
     function: Function
 
 
+@closed
 class NamedFunction(TypedDict):
     """The name of a function."""
 
-    __pydantic_config__ = _CLOSED
     name: Short
 
 
+@closed
 class NamedTool(TypedDict):
     """The one tool that must be called."""
 
-    __pydantic_config__ = _CLOSED
     type: Literal["function"]
     function: NamedFunction
 
 
+@closed
 class JsonSchema(TypedDict):
     """The shape that the answer must have."""
 
@@ -149,20 +154,17 @@ class JsonSchema(TypedDict):
     strict: NotRequired[bool | None]
 
 
-JsonSchema.__pydantic_config__ = _CLOSED  # type: ignore[attr-defined] # set apart: ``schema`` must stay a plain key
-
-
+@closed
 class TextFormat(TypedDict):
     """Any text, or any JSON object."""
 
-    __pydantic_config__ = _CLOSED
     type: Literal["text", "json_object"]
 
 
+@closed
 class SchemaFormat(TypedDict):
     """JSON of a given schema."""
 
-    __pydantic_config__ = _CLOSED
     type: Literal["json_schema"]
     json_schema: JsonSchema
 
@@ -194,10 +196,10 @@ class Sampling(TypedDict, total=False):
     stop_token_ids: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=128)] | None
 
 
+@closed
 class ChatRequest(Sampling):
     """``POST /v1/chat/completions``."""
 
-    __pydantic_config__ = _CLOSED
     model: ModelName
     messages: Annotated[list[Message], Field(min_length=1, max_length=10_000)]
     max_completion_tokens: NotRequired[Tokens | None]
@@ -214,29 +216,24 @@ class ChatRequest(Sampling):
     service_tier: NotRequired[Literal["auto", "default"] | None]
 
 
+@closed
 class CompletionRequest(Sampling):
     """``POST /v1/completions``."""
 
-    __pydantic_config__ = _CLOSED
     model: ModelName
-    prompt: Text | Annotated[list[Text], Field(min_length=1, max_length=256)] | Annotated[list[int], Field(min_length=1)]
+    prompt: Text | Texts | TokenIds
     suffix: NotRequired[None]
     best_of: NotRequired[Count | None]
     echo: NotRequired[bool | None]
     logprobs: NotRequired[Annotated[int, Field(ge=0, le=20)] | None]
 
 
+@closed
 class EmbeddingRequest(TypedDict):
     """``POST /v1/embeddings``."""
 
-    __pydantic_config__ = _CLOSED
     model: ModelName
-    input: (
-        Text
-        | Annotated[list[Text], Field(min_length=1, max_length=2048)]
-        | Annotated[list[int], Field(min_length=1)]
-        | Annotated[list[list[int]], Field(min_length=1, max_length=2048)]
-    )
+    input: Text | Texts | TokenIds | Annotated[list[TokenIds], Field(min_length=1, max_length=2048)]
     encoding_format: NotRequired[Literal["float", "base64"] | None]
     dimensions: NotRequired[Count | None]
     user: NotRequired[Short | None]

@@ -23,7 +23,7 @@ _ERROR = {
                 "param": {"type": ["string", "null"]},
                 "code": {"type": ["string", "null"]},
             },
-        }
+        },
     },
 }
 _ANTHROPIC_ERROR = {
@@ -116,7 +116,7 @@ def _route() -> Document:
             "summary": "Who would answer, and why, without generating",
             "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
             "responses": answers,
-        }
+        },
     }
 
 
@@ -131,7 +131,8 @@ def page(document: Document) -> str:
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f"<title>{escape(document['info']['title'])}</title>"
-        "<style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}"
+        "<style>:root{color-scheme:light dark}"
+        "body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}"
         "table{border-collapse:collapse}td{padding:.2rem .8rem;border-top:1px solid #8884;vertical-align:top}</style>"
         f"<h1>{escape(document['info']['title'])}</h1><p><a href=openapi.json>openapi.json</a></p>"
         f"<table>{rows}</table>{bodies}</html>"

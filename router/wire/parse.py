@@ -1,4 +1,4 @@
-"""Bytes → a checked request. Everything wrong with a body becomes a :class:`~router.wire.errors.Refusal` naming the field.
+"""Bytes → a checked request; whatever is wrong with a body becomes a refusal that names the field.
 
 What comes out is written anew for the engine, never forwarded as it came, so that duplicate keys, odd escapes and the
 like cannot mean one thing here and another there.
@@ -80,10 +80,9 @@ def _field(path: tuple[int | str, ...], value: object, *, missing: bool) -> str:
     """A path of pydantic's without the steps that name a branch of a union: those are not in the body."""
     named: list[str] = []
     for position, step in enumerate(path):
-        if isinstance(value, dict) and step in value:
-            value = value[step]
-        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
-            value = value[step]
+        inside = step in value if isinstance(value, dict) else isinstance(value, list) and isinstance(step, int)
+        if inside:
+            value = value[step]  # type: ignore[index] # a mapping's key or a list's index, as just seen
         elif not missing or position < len(path) - 1:
             continue
         named.append(str(step))

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from typing_extensions import TypedDict
 
-from router.wire.fields import Json, Metadata, ModelName, Short, Temperature, Text, Tokens, Unit
-
-_CLOSED = ConfigDict(extra="forbid", strict=True)
+from router.wire.fields import Json, Metadata, ModelName, Short, Temperature, Text, Tokens, Unit, closed
 
 Items = Annotated[list[Json], Field(min_length=1, max_length=10_000)]
 Tools = Annotated[list[Json], Field(max_length=128)]
 
 
+@closed
 class ResponsesRequest(TypedDict):
     """``POST /v1/responses``."""
 
-    __pydantic_config__ = _CLOSED
     model: ModelName
     input: Text | Items
     instructions: NotRequired[Text | None]
@@ -48,18 +46,18 @@ class ResponsesRequest(TypedDict):
     service_tier: NotRequired[Literal["auto", "default"] | None]
 
 
+@closed
 class AnthropicMessage(TypedDict):
     """One turn."""
 
-    __pydantic_config__ = _CLOSED
     role: Literal["user", "assistant", "system"]
     content: Text | Annotated[list[Json], Field(max_length=10_000)]
 
 
+@closed
 class MessagesRequest(TypedDict):
     """``POST /v1/messages``."""
 
-    __pydantic_config__ = _CLOSED
     model: ModelName
     messages: Annotated[list[AnthropicMessage], Field(min_length=1, max_length=10_000)]
     max_tokens: Tokens
