@@ -7,8 +7,13 @@
   + StartError                  exit code 3: the fleet could not start
     - PortInUseError            another process listens where the gateway should
     - NotEnoughMemoryError      the models would not fit into this machine
+    - AlreadyRunningError       this FREEHOLD_HOME has a fleet
     - EngineFailedError         an engine died or refused while loading; names its log
+  + EnginesLostError            exit code 3: the engines of a running fleet ended by themselves
   + NotRunningError             exit code 3: no fleet runs under this FREEHOLD_HOME
+  + UnreachableError            exit code 3: nothing answers at the gateway's address
+  + RefusedError                exit code 2 or 3: the gateway answered with an error; tells whose fault it is
+  + CutOffError                 exit code 3: an answer broke off before its end
 
 The command line prints ``str(error)`` on one line and exits with ``error.exit_code``. Errors that travel over HTTP are
 the router's own and live in ``router.wire.errors``.
@@ -16,6 +21,7 @@ the router's own and live in ``router.wire.errors``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,6 +87,10 @@ class NotEnoughMemoryError(StartError):
     """The models would not fit into this machine's memory."""
 
 
+class AlreadyRunningError(StartError):
+    """This ``FREEHOLD_HOME`` has a fleet, or what is left of one."""
+
+
 class EngineFailedError(StartError):
     """An engine died or refused while loading."""
 
@@ -92,3 +102,30 @@ class EngineFailedError(StartError):
 
 class NotRunningError(FreeholdError):
     """No fleet runs under this ``FREEHOLD_HOME``."""
+
+    def __init__(self, home: Path) -> None:
+        """Name the place where a fleet would have left its record."""
+        super().__init__(f"no fleet runs under {home}; start one with: freehold up")
+
+
+class EnginesLostError(FreeholdError):
+    """The engines of a running fleet ended although nobody asked them to."""
+
+
+class UnreachableError(FreeholdError):
+    """Nothing answers at the gateway's address, or what answers is no gateway."""
+
+
+class RefusedError(FreeholdError):
+    """The gateway answered with an error."""
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        """``status`` is HTTP's: 4xx says that the request was wrong, except 429, which came too soon."""
+        super().__init__(f"{message} (HTTP {status})")
+        self.status, self.headers = status, dict(headers or {})
+        self.is_callers_fault = status // 100 == 4 and status != 429  # noqa: PLR2004 - HTTP's own numbers
+        self.exit_code = 2 if self.is_callers_fault else 3
+
+
+class CutOffError(FreeholdError):
+    """An answer broke off before its end; what came of it must not pass for a whole one."""

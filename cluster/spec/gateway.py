@@ -53,6 +53,7 @@ class Gateway(Noun):
     host: str = "127.0.0.1"
     """Address to listen on; ``0.0.0.0`` opens the gateway, and only it, to the network."""
     port: Annotated[int, Field(ge=1, le=65_535)] = 8080
+    """The one port that the fleet opens."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     """Processes that share the port; one serves thousands of requests a second, see benchmarks/gateway.py."""
     deadlines: Deadlines = Deadlines()

@@ -13,8 +13,11 @@ class Tiers(Noun):
     """Which models stand for a tier, the preferred one first; the others are its alternatives."""
 
     small: tuple[Name, ...] = ()
+    """Answer most requests: cheap and fast."""
     large: tuple[Name, ...] = ()
+    """Answer what is too long or too hard for ``small``."""
     embedding: tuple[Name, ...] = ()
+    """Embed texts; only models with the capability ``embeddings``."""
 
 
 class Routing(Noun):

@@ -1,0 +1,33 @@
+"""The command ``freehold``: options in, calls, printing; what the commands do is done elsewhere.
+
+Exit codes: 0 done, 1 a gate or check failed, 2 wrong use or bad input, 3 something outside failed. An error is one
+line on standard error, without a traceback.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import click
+
+from cluster.cli.ask import chat, replay, route
+from cluster.cli.group import ErrorsAsLines
+from cluster.cli.run import down, logs, status, up
+from cluster.cli.schema import schema
+
+__all__ = ["freehold", "main"]
+
+
+@click.group(cls=ErrorsAsLines, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(version("freehold"), prog_name="freehold")
+def freehold() -> None:
+    """Own your inference: a fleet of open LLMs behind one OpenAI-compatible endpoint."""
+
+
+for command in (up, down, status, logs, chat, route, replay, schema):
+    freehold.add_command(command)
+
+
+def main() -> None:
+    """Entry point of the ``freehold`` script."""
+    freehold()

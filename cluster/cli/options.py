@@ -1,0 +1,52 @@
+"""Options that several commands share, and what they resolve to."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from cluster.client.http import Endpoint
+from cluster.errors import NotRunningError, UnreachableError
+from cluster.supervise.state import Home
+
+fleet_option = click.option(
+    "--fleet",
+    "file",
+    type=click.Path(path_type=Path),
+    default=Path("fleets/demo.yaml"),
+    show_default=True,
+    help="The fleet file.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+url_option = click.option(
+    "--url",
+    envvar="FREEHOLD_URL",
+    default="",
+    show_envvar=True,
+    help="The gateway's address. Default: the fleet that runs under FREEHOLD_HOME.",
+)
+key_option = click.option(
+    "--key", envvar="FREEHOLD_KEY", default="", show_envvar=True, help="The key that the gateway knows you by."
+)
+model_option = click.option(
+    "-m", "--model", default="auto", show_default=True, help="A model, a tier, or auto, which lets the router choose."
+)
+max_tokens_option = click.option(
+    "--max-tokens", type=click.IntRange(min=1), default=256, show_default=True, help="Length of an answer at most."
+)
+
+
+def endpoint(url: str, key: str) -> Endpoint:
+    """The gateway that was named, or the one that runs here."""
+    try:
+        return Endpoint(url or Home.from_environment().read().url, key)
+    except NotRunningError as exc:
+        msg = f"{exc}, or name a gateway with FREEHOLD_URL"
+        raise UnreachableError(msg) from exc
+
+
+def echo_json(facts: object) -> None:
+    """Print facts for a script."""
+    click.echo(json.dumps(facts, indent=2))

@@ -1,0 +1,87 @@
+"""``freehold up``, ``down``, ``status``, ``logs``: a fleet on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from cluster.cli.options import echo_json, fleet_option, json_option
+from cluster.cli.tables import models_table, show
+from cluster.cli.view import View
+from cluster.errors import NotRunningError
+from cluster.supervise.detached import start_detached
+from cluster.supervise.down import stop_fleet
+from cluster.supervise.logs import added_lines, find_log, last_lines
+from cluster.supervise.plan import plan_start
+from cluster.supervise.run import run_fleet
+from cluster.supervise.state import Home
+from cluster.supervise.status import read_status
+
+
+@click.command()
+@fleet_option
+@click.option("--port", type=click.IntRange(1, 65_535), help="The gateway's port instead of the file's gateway.port.")
+@click.option("--detach", is_flag=True, help="Return when the fleet is ready and leave it running.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=1800,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give up when the fleet is not ready by then; downloads of weights count.",
+)
+def up(file: Path, port: int | None, *, detach: bool, timeout: float) -> None:
+    """Start a fleet: its engines in parallel, then the gateway; Ctrl-C takes it down again."""
+    plan = plan_start(file, port, timeout)
+    with View(plan, detached=detach) as tell:
+        if detach:
+            start_detached(plan, tell)
+        else:
+            asyncio.run(run_fleet(plan, tell))
+    if not detach:
+        click.echo("The fleet is down.")
+
+
+@click.command()
+def down() -> None:
+    """Take the fleet down: answers under way end first, then nothing of it is left."""
+    try:
+        record = stop_fleet(Home.from_environment())
+    except NotRunningError as exc:
+        click.echo(f"Nothing to do: {exc}")
+    else:
+        click.echo(f"Fleet {record.fleet} is down.")
+
+
+@click.command()
+@json_option
+@click.pass_context
+def status(ctx: click.Context, *, as_json: bool) -> None:
+    """Show what runs. Exit code 1 when the fleet is not ready, 3 when there is none."""
+    now = read_status(Home.from_environment())
+    if as_json:
+        echo_json(now.model_dump(mode="json"))
+    else:
+        click.echo(f"{now.fleet} ({now.file}) at {now.url}, up for {now.uptime_s:.0f} s, {now.phase}")
+        if now.detail:
+            click.echo(f"Not ready: {now.detail}")
+        if not now.supervised:
+            click.echo("Its supervisor is gone; freehold down still ends all of it.")
+        show(models_table(now.models))
+    ctx.exit(0 if now.ready else 1)
+
+
+@click.command()
+@click.argument("name", metavar="MODEL")
+@click.option("-f", "--follow", is_flag=True, help="Go on printing what is added, until Ctrl-C.")
+@click.option("-n", "--lines", type=click.IntRange(min=0), default=50, show_default=True, help="How many last lines.")
+def logs(name: str, *, follow: bool, lines: int) -> None:
+    """Print the log of MODEL, or of gateway, serving or supervisor."""
+    log = find_log(Home.from_environment(), name)
+    for line in last_lines(log, lines):
+        click.echo(line)
+    if follow:
+        for line in added_lines(log):
+            click.echo(line)

@@ -1,0 +1,71 @@
+"""Finding the processes of one start by the environment that they inherited, and ending them by their ids.
+
+Engine cores and HAProxy outlive a killed parent, and Ray's daemons leave their parent's session: neither a process
+tree nor a process group holds them all, an inherited variable does.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from threading import Event
+
+import psutil
+
+RUN_VARIABLE = "FREEHOLD_RUN"
+"""Names the start that a process belongs to."""
+_KILL_S = 20.0
+"""How long killed processes may take to vanish; one that waits for a disk can resist."""
+
+
+def of_run(run: str) -> list[psutil.Process]:
+    """Every process of one start, this one excepted; those of other users cannot be seen."""
+    own = os.getpid()
+    return [process for process in psutil.process_iter() if process.pid != own and _carries(process, run)]
+
+
+def _carries(process: psutil.Process, run: str) -> bool:
+    try:
+        return process.environ().get(RUN_VARIABLE) == run
+    except (psutil.Error, OSError):
+        return False
+
+
+def module_of(process: psutil.Process) -> str:
+    """``router`` for ``python -m router …``; empty for everything else."""
+    try:
+        command = process.cmdline()
+    except psutil.Error:
+        return ""
+    return command[2] if command[1:2] == ["-m"] and len(command) > 2 else ""  # noqa: PLR2004 - python -m NAME
+
+
+def ask_to_end(processes: Iterable[psutil.Process], patience_s: float, hurry: Event | None = None) -> None:
+    """SIGTERM, then wait until all have ended, at most ``patience_s`` or until ``hurry`` is set."""
+    asked = list(processes)
+    for process in asked:
+        _signal(process, kill=False)
+    ends = time.monotonic() + patience_s
+    while asked and time.monotonic() < ends and not (hurry and hurry.is_set()):
+        _, asked = psutil.wait_procs(asked, timeout=0.2)
+
+
+def sweep(run: str, patience_s: float = 3.0) -> list[int]:
+    """End what is left of a start: SIGTERM, after ``patience_s`` SIGKILL; the ids of those that resist even that."""
+    begun = time.monotonic()
+    while left := of_run(run):
+        passed = time.monotonic() - begun
+        if passed > patience_s + _KILL_S:
+            break
+        for process in left:
+            _signal(process, kill=passed > patience_s)
+        psutil.wait_procs(left, timeout=0.5)
+    return [process.pid for process in left]
+
+
+def _signal(process: psutil.Process, *, kill: bool) -> None:
+    try:
+        process.kill() if kill else process.terminate()
+    except psutil.Error:
+        return

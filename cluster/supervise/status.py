@@ -1,0 +1,57 @@
+"""What runs now: the record of the start beside what the gateway says this moment."""
+
+from __future__ import annotations
+
+import time
+
+from pydantic import BaseModel, ConfigDict
+
+from cluster.client.http import Endpoint
+from cluster.errors import FreeholdError
+from cluster.supervise.state import Home, Phase, ServedModel
+
+
+class Status(BaseModel):
+    """A running fleet, as ``freehold status --json`` prints it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    fleet: str
+    file: str
+    run: str
+    url: str
+    phase: Phase
+    supervised: bool
+    """Whether its supervisor lives; without one the gateway is not started again when it dies."""
+    ready: bool
+    """Whether the gateway says that every tier has a target that answers."""
+    detail: str
+    """What the gateway says when it is not ready."""
+    uptime_s: float
+    models: tuple[ServedModel, ...]
+
+
+def read_status(home: Home) -> Status:
+    """Look at the fleet under ``home``; NotRunningError when there is none."""
+    record = home.read()
+    detail = _not_ready(record.url)
+    return Status(
+        fleet=record.fleet,
+        file=record.file,
+        run=record.run,
+        url=record.url,
+        phase=record.phase,
+        supervised=record.supervisor_process() is not None,
+        ready=not detail,
+        detail=detail,
+        uptime_s=round(time.time() - record.started, 1),
+        models=record.models,
+    )
+
+
+def _not_ready(url: str) -> str:
+    try:
+        Endpoint(url, timeout_s=5).get("/readyz")
+    except FreeholdError as exc:
+        return str(exc)
+    return ""
