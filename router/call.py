@@ -11,7 +11,6 @@ import time
 
 from starlette.types import Receive, Scope, Send
 
-from cluster.spec import Gateway
 from router.decide.facts import Decision
 from router.observe.events import Finished
 from router.wire.endpoints import Endpoint
@@ -34,8 +33,8 @@ class Call:
         self.event = Finished(self.request_id, endpoint.kind.value, time.monotonic())
         self.left = False
         """The client has closed its connection."""
-        self.expired = False
-        """The whole request has taken longer than ``deadlines.total``."""
+        self.expired = ""
+        """The field of ``gateway.deadlines`` that has passed, ``client`` or ``total``; empty for none."""
         self.started = False
         """The client has seen the answer's status."""
         self._request_headers: Headers = scope["headers"]
@@ -49,38 +48,29 @@ class Call:
         self.left = True
         self._stop()
 
-    def expire(self) -> None:
-        """Stop because the whole has taken too long."""
-        self.expired = True
+    def expire(self, which: str) -> None:
+        """Stop because a deadline of the fleet file has passed."""
+        self.expired = which
         self._stop()
 
     def _stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
 
-    async def body(self, gateway: Gateway) -> bytes:
-        """Read the request's body, within its limit and its deadline.
+    async def body(self, limit: int) -> bytes:
+        """Read the request's body, within its limit.
 
         Raises:
-            Refusal: 413 when it is too large, 415 when it is encoded, 408 when it comes too slowly.
+            Refusal: 413 when it is too large, 415 when it is encoded.
             ClientLeftError: it never came whole.
 
         """
-        limit = gateway.limits.body_bytes
         for name, value in self._request_headers:
             if name == b"content-length" and int(value) > limit:
                 raise _too_large(limit)
             if name == b"content-encoding" and value.lower() != b"identity":
                 msg = "Send the body as it is: content-encoding is not supported."
                 raise Refusal(415, msg, code="unsupported_encoding", close=True)
-        try:
-            async with asyncio.timeout(gateway.deadlines.client):
-                return await self._pieces(limit)
-        except TimeoutError:
-            msg = f"The body did not arrive within {gateway.deadlines.client:g} s."
-            raise Refusal(408, msg, code="request_timeout", close=True) from None
-
-    async def _pieces(self, limit: int) -> bytes:
         message = await self._receive()
         body: bytes = message.get("body", b"")
         while message["type"] == "http.request" and message.get("more_body") and len(body) <= limit:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 
 from starlette.types import Receive, Scope, Send
 
@@ -49,9 +48,14 @@ class Gateway:
     async def answer(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         """Lead one request from its first byte to its end."""
         call = Call(endpoint, scope, receive, send)
-        deadline = asyncio.get_running_loop().call_later(self._fleet.gateway.deadlines.total, call.expire)
+        deadlines = self._fleet.gateway.deadlines
+        loop = asyncio.get_running_loop()
+        deadline = loop.call_later(deadlines.client, call.expire, "client")
         try:
-            await self._live(call)
+            body = await call.body(self._fleet.gateway.limits.body_bytes)
+            deadline.cancel()
+            deadline = loop.call_later(deadlines.total, call.expire, "total")
+            await self._live(call, body)
         except Refusal as refusal:
             await call.refuse(refusal)
         except ClientLeftError:
@@ -65,8 +69,7 @@ class Gateway:
             deadline.cancel()
             self._account(call)
 
-    async def _live(self, call: Call) -> None:
-        body = await call.body(self._fleet.gateway)
+    async def _live(self, call: Call, body: bytes) -> None:
         began = time.perf_counter()
         request = parse(call.endpoint, body, self._fleet.gateway.limits)
         call.event.asked_model, call.event.stream = request["model"], bool(request.get("stream"))
@@ -88,7 +91,7 @@ class Gateway:
         """The same ask with its prompt tokens counted by the engine, where the engine can."""
         part = to_tokenize(ask.kind, request)
         count = await self._targets[decision.model].count_tokens(part) if part else None
-        return ask if count is None else replace(ask, prompt_tokens=count, counted=True)
+        return ask if count is None else ask._replace(prompt_tokens=count, counted=True)
 
     # -- forward ----------------------------------------------------------------------------------------------------
 
@@ -100,7 +103,7 @@ class Gateway:
         last: UpstreamError | QueueFullError | None = None
         for position, name in enumerate(names):
             if name != call.event.model:
-                call.decided(replace(decision, model=name, tier=self._fleet.tier_of(name)))
+                call.decided(decision._replace(model=name, tier=self._fleet.tier_of(name)))
             try:
                 await self._at(call, self._targets[name], request, others=position + 1 < len(names))
             except (UpstreamError, QueueFullError) as exc:
@@ -150,8 +153,12 @@ class Gateway:
     # -- the ends ---------------------------------------------------------------------------------------------------
 
     async def _end_expired(self, call: Call) -> None:
-        seconds = self._fleet.gateway.deadlines.total
-        message = f"The answer took longer than gateway.deadlines.total ({seconds:g} s)."
+        deadlines = self._fleet.gateway.deadlines
+        if call.expired == "client":
+            message = f"The body did not arrive within gateway.deadlines.client ({deadlines.client:g} s)."
+            await call.refuse(Refusal(408, message, code="request_timeout", close=True))
+            return
+        message = f"The answer took longer than gateway.deadlines.total ({deadlines.total:g} s)."
         call.event.outcome, call.event.error = "cut", "deadline_total"
         if call.started:
             await call.end(error_event(message, "deadline_total", call.endpoint.dialect))

@@ -23,6 +23,26 @@ LINGER_S = 1.0
 Gone = Callable[[], None]
 
 
+class _OneWrite:
+    """A response's transport: its head waits for its first piece, so that both leave in one system call."""
+
+    __slots__ = ("_head", "_transport", "close", "is_closing")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = b""
+        self.close, self.is_closing = transport.close, transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        if self._head is None:
+            self._transport.write(data)
+        elif self._head:
+            self._transport.writelines((self._head, data))
+            self._head = None
+        else:
+            self._head = data
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """Whom the port lets in; the application's lifespan state carries it, under ``door``."""
@@ -36,6 +56,7 @@ class Protocol(HttpToolsProtocol):
 
     _header_timer: asyncio.TimerHandle | None = None
     _header_bytes = 0
+    _in_header = True
     _gone: Gone | None = None
     _lingering = False
 
@@ -54,20 +75,25 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bound the header while it comes in."""
-        if self._header_timer is None and (self.cycle is None or self.cycle.response_complete):
-            self._await_header()
-        if self._header_timer is not None:
-            self._header_bytes += len(data)
+        self._header_bytes += len(data)
+        self._in_header = True
         super().data_received(data)
-        if self._header_timer is not None and self._header_bytes > HEADER_BYTES:
+        if not self._in_header or self.transport.is_closing():
+            return
+        if self._header_bytes > HEADER_BYTES:
             self._cut(b"431 Request Header Fields Too Large")
+        elif self._header_timer is None and (self.cycle is None or self.cycle.response_complete):
+            self._await_header()
 
     def on_headers_complete(self) -> None:
         """The header is in; hand the request a way to learn that its client has gone."""
         self._header_done()
         self._gone = None
+        self._in_header = False
+        self._header_bytes = 0
         self.scope["extensions"] = {"freehold.gone": self._watch}  # type: ignore[dict-item]
         super().on_headers_complete()
+        self.cycle.transport = _OneWrite(self.transport)  # type: ignore[assignment] # has what a cycle uses
         if self._lingering:
             self.cycle.keep_alive = False
 
@@ -95,7 +121,6 @@ class Protocol(HttpToolsProtocol):
         self._gone = gone
 
     def _await_header(self) -> None:
-        self._header_bytes = 0
         self._header_timer = self.loop.call_later(self._door.client_seconds, self._cut, b"408 Request Timeout")
 
     def _header_done(self) -> None:

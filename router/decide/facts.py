@@ -1,16 +1,15 @@
-"""What a decision is made from, and what it says."""
+"""What a decision is made from, and what it says; tuples, because several are made for every request."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from cluster.spec import Capability
 from router.wire.endpoints import Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """What a request needs, as far as its body tells."""
 
     kind: Kind
@@ -31,8 +30,7 @@ class Ask:
         return 0 if self.kind is Kind.EMBEDDING else max(self.answer_tokens, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(NamedTuple):
     """What is going on at a target, seen from this gateway worker."""
 
     in_flight: int = 0
@@ -58,8 +56,7 @@ class Reason(StrEnum):
     EMBEDDING = "embedding"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """Who answers, why, and who would instead."""
 
     model: str

@@ -18,6 +18,8 @@ from router.observe.events import Event, Finished, TargetFailed
 TTFT_BUCKETS = (0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160)
 TPOT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.4, 1)
 E2E_BUCKETS = (0.01, 0.05, 0.1, 0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960)
+_QUEUED_S = 0.001
+"""Below it a slot was free; only real waiting is observed."""
 DECISION_BUCKETS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05)
 
 
@@ -48,7 +50,8 @@ class Metrics:
         self._in_flight = self._gauge("in_flight", "Requests under way at a target.")
         self._waiting = self._gauge("queue_length", "Requests waiting for a slot at a target.")
         self._up = self._gauge("target_up", "1 while the target's breaker is closed.")
-        self._children: dict[tuple[str, ...], tuple[Counter, Counter, Histogram]] = {}
+        self._of_key: dict[tuple[str, ...], tuple[Counter, Counter]] = {}
+        self._of_model: dict[str, tuple[Counter, Counter, Histogram, Histogram, Histogram]] = {}
 
     def __call__(self, event: Event) -> None:
         """Count an event."""
@@ -61,36 +64,42 @@ class Metrics:
 
     def _finished(self, event: Finished) -> None:
         key = (event.endpoint, event.model, event.tier, event.reason, str(event.status), event.outcome)
-        children = self._children.get(key)
-        if children is None:
-            children = self._children[key] = (
-                self._requests.labels(*key[:5]),
-                self._outcomes.labels(event.endpoint, event.model, event.outcome),
-                self._e2e.labels(event.model),
-            )
-        requests, outcomes, e2e = children
-        requests.inc()
-        outcomes.inc()
-        if not event.model:
-            return
-        self._decision.observe(event.decision_s)
+        counters = self._of_key.get(key)
+        if counters is None:
+            outcome = self._outcomes.labels(event.endpoint, event.model, event.outcome)
+            counters = self._of_key[key] = (self._requests.labels(*key[:5]), outcome)
+        for counter in counters:
+            counter.inc()
+        if event.model:
+            self._decision.observe(event.decision_s)
         if event.first_byte:
-            e2e.observe(event.last_byte - event.started)
             self._answered(event)
 
     def _answered(self, event: Finished) -> None:
         model = event.model
-        if event.queued_s:
+        prompt, completion, e2e, ttft, tpot = self._of_model.get(model) or self._instruments(model)
+        prompt.inc(event.prompt_tokens)
+        completion.inc(event.completion_tokens)
+        e2e.observe(event.last_byte - event.started)
+        if event.queued_s > _QUEUED_S:
             self._queued.labels(model).observe(event.queued_s)
-        self._prompt.labels(model).inc(event.prompt_tokens)
-        self._completion.labels(model).inc(event.completion_tokens)
         if event.cached_tokens:
             self._cached.labels(model).inc(event.cached_tokens)
         if event.stream:
-            self._ttft.labels(model).observe(event.first_byte - event.started)
+            ttft.observe(event.first_byte - event.started)
             if event.completion_tokens > 1:
-                spread = (event.last_byte - event.first_byte) / (event.completion_tokens - 1)
-                self._tpot.labels(model).observe(spread)
+                tpot.observe((event.last_byte - event.first_byte) / (event.completion_tokens - 1))
+
+    def _instruments(self, model: str) -> tuple[Counter, Counter, Histogram, Histogram, Histogram]:
+        """A model's children, looked up once."""
+        found = self._of_model[model] = (
+            self._prompt.labels(model),
+            self._completion.labels(model),
+            self._e2e.labels(model),
+            self._ttft.labels(model),
+            self._tpot.labels(model),
+        )
+        return found
 
     def exposition(self, targets: Iterable[Target]) -> bytes:
         """The text that Prometheus scrapes; the gauges are read now."""

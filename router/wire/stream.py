@@ -7,15 +7,12 @@ line breaks and quotes inside of strings, so what a model writes cannot be mista
 
 from __future__ import annotations
 
-import re
-
 import orjson
 
 from router.wire.endpoints import Endpoint
 from router.wire.usage import Usage, usage_of
 
 _USAGE = (b'"usage":{', b'"usage": {')
-_BETWEEN_EVENTS = re.compile(rb"\r?\n\r?\n")
 _ABORT = (b'"finish_reason":"abort"', b'"finish_reason": "abort"')
 
 
@@ -62,19 +59,27 @@ class StreamTail:
 
     def _without_usage(self, data: bytes) -> bytes:
         """Read the usage out of the events that have it; drop those that are there for nothing else."""
-        kept: list[bytes] = []
-        for event in _BETWEEN_EVENTS.split(data):
-            if _USAGE[0] not in event and _USAGE[1] not in event:
-                kept.append(event)
-                continue
-            payload = _payload(event)
+        between = b"\r\n\r\n" if b"\r\n\r\n" in data else b"\n\n"
+        at = _next_usage(data, 0)
+        while at >= 0:
+            start = data.rfind(between, 0, at)
+            start = 0 if start < 0 else start + len(between)
+            stop = data.find(between, at) + len(between)
+            payload = _payload(data[start:stop])
             used = usage_of(payload)
             if used is not None:
                 self.usage = _merged(self.usage, used)
-            only_usage = isinstance(payload, dict) and payload.get("choices") == []
-            if not (self._withhold and only_usage):
-                kept.append(event)
-        return b"\n\n".join(kept)
+            if self._withhold and isinstance(payload, dict) and payload.get("choices") == []:
+                data = data[:start] + data[stop:]
+                stop = start
+            at = _next_usage(data, stop)
+        return data
+
+
+def _next_usage(data: bytes, start: int) -> int:
+    """Where the next mark of usage is; -1 for nowhere."""
+    found = [at for mark in _USAGE if (at := data.find(mark, start)) >= 0]
+    return min(found, default=-1)
 
 
 def _payload(event: bytes) -> object:
