@@ -1,21 +1,29 @@
 """The fleet file as frozen nouns, one a file; start with :mod:`cluster.spec.fleet`."""
 
 from cluster.spec.fleet import AUTO, Fleet
+from cluster.spec.database import Database
 from cluster.spec.gateway import Deadlines, Gateway, Limits
-from cluster.spec.models import Accelerator, Capability, Engine, Model, Replicas
+from cluster.spec.models import Accelerator, Capability, Engine, Model, Price, Replicas
 from cluster.spec.routing import Routing, Tiers
+from cluster.spec.tenants import Budget, Plan, ResponseCache, Tenants
 
 __all__ = [
     "AUTO",
     "Accelerator",
+    "Budget",
     "Capability",
+    "Database",
     "Deadlines",
     "Engine",
     "Fleet",
     "Gateway",
     "Limits",
     "Model",
+    "Plan",
+    "Price",
     "Replicas",
+    "ResponseCache",
     "Routing",
+    "Tenants",
     "Tiers",
 ]

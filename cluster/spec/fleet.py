@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from cluster.spec.base import FieldPath, MisfitError, Name, Noun
+from cluster.spec.database import Database
 from cluster.spec.gateway import Gateway
 from cluster.spec.models import Model
 from cluster.spec.routing import Routing, Tiers
@@ -47,8 +48,20 @@ class Fleet(Noun):
     gateway: Gateway = Gateway()
     spillover: Spillover = Spillover()
     tenants: Tenants = Tenants()
+    database: Database = Database()
     slo: Slo = Slo()
     traffic: Traffic = Traffic()
+
+    @model_validator(mode="after")
+    def _accounts_fit(self) -> Self:
+        misfits: list[tuple[FieldPath, str]] = []
+        if self.tenants.access == "open" and not self.gateway.is_loopback:
+            why = f"gateway.host {self.gateway.host!r} is open to the network; set access: keys, or listen on 127.0.0.1"
+            misfits.append((("tenants", "access"), why))
+        if self.tenants.default_plan not in self.tenants.plans:
+            misfits.append((("tenants", "default_plan"), f"no plan {self.tenants.default_plan!r} in tenants.plans"))
+        MisfitError.unless_none(misfits)
+        return self
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:

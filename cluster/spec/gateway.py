@@ -58,3 +58,8 @@ class Gateway(Noun):
     """Processes that share the port; one serves thousands of requests a second, see benchmarks/gateway.py."""
     deadlines: Deadlines = Deadlines()
     limits: Limits = Limits()
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine reaches the port."""
+        return self.host in {"localhost", "::1"} or self.host.startswith("127.")

@@ -75,6 +75,15 @@ class Replicas(Noun):
         return self
 
 
+class Price(Noun):
+    """What a hosted model costs, in US dollars per million tokens, as its price list says."""
+
+    prompt: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+    completion: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+    cached_prompt: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] | None = None
+    """For prompt tokens that its cache held; the price of ``prompt`` where it is not set."""
+
+
 class Model(Noun):
     """One model that callers can name by its key in ``models``."""
 
@@ -91,6 +100,9 @@ class Model(Noun):
     """The name that the server knows the model by. Default: the key in ``models``."""
     api_key_env: str = ""
     """For ``url``: the environment variable that holds the server's key. Never the key itself."""
+    price: Price | None = None
+    """For ``url``: what each token costs. A model with a price is a paid target: it is outside of the site, needs a
+    plan with ``egress``, and every request reserves its worst case from the budgets first."""
     engine_args: dict[Name, JsonValue] = Field(default={})
     """vLLM's own engine arguments, in vLLM's spelling with underscores; vLLM checks them."""
     context_length: Annotated[int, Field(ge=16, le=100_000_000)] = 8192

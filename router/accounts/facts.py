@@ -1,0 +1,68 @@
+"""What accounts tell the gateway, and what the gateway tells them. Money is in whole millionths of a US dollar."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network
+from typing import NamedTuple
+
+from cluster.spec import Plan
+
+MICROS = 1_000_000
+"""Millionths in one US dollar; a price per million tokens is a price in millionths per token."""
+
+
+class Scope(NamedTuple):
+    """What a key may be used for; empty tuples allow everything that the tenant's plan does."""
+
+    models: tuple[str, ...] = ()
+    tiers: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()
+    """Kinds of :class:`router.wire.endpoints.Kind`."""
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Where a client may call from."""
+    admin: bool = False
+    """Whether the admin API may be used."""
+    expires_at: datetime | None = None
+
+
+class Principal(NamedTuple):
+    """Who calls."""
+
+    tenant: str
+    key_id: str
+    scope: Scope
+    plan: Plan
+    """The tenant's plan with its overrides applied."""
+
+
+class Attempt(NamedTuple):
+    """One row of the ledger: one attempt of one request at one target. Never the prompt, never the answer."""
+
+    request_id: str
+    attempt: int
+    """1, 2, … within the request; with ``request_id`` the identity that makes a charge happen once."""
+    at: datetime
+    """When the request came in, UTC."""
+    tenant: str
+    key_id: str
+    endpoint: str
+    model: str
+    tier: str
+    reason: str
+    status: int
+    outcome: str
+    """As in :class:`router.observe.events.Finished`, or ``retried`` for an attempt that another one followed."""
+    stream: bool
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    gpu_ms: int
+    """Estimated GPU time: the attempt's duration times GPUs per replica, divided by the requests it shared them with."""
+    cost_micros: int
+    """What a paid target charges for it; 0 for our own GPUs."""
+    baseline_micros: int
+    """What it would have cost on Claude, by the price in the fleet file; 0 where none is set."""
+    queued_ms: int
+    ttft_ms: int
+    total_ms: int
