@@ -1,12 +1,16 @@
-"""A bounded number of requests at a target, and a bounded queue before it.
+"""A bounded number of requests at a target, and a bounded, fair queue before it.
 
-Who takes a slot gets its release, so an in-flight count cannot leak; first come, first served.
+Neighbour: :mod:`router.backends.fairness` says who is next. Who takes a slot gives it back exactly once, so the count
+of requests under way cannot leak.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+
+from router.backends.fairness import Caller, FairQueue
+
+ANYONE = Caller()
 
 
 class QueueFullError(Exception):
@@ -14,12 +18,12 @@ class QueueFullError(Exception):
 
 
 class Slots:
-    """Counts what is under way; the rest waits in order."""
+    """Counts what is under way; the rest waits its turn."""
 
     def __init__(self, limit: int, queue: int, queue_seconds: float) -> None:
         """``limit`` requests under way, ``queue`` waiting, each for at most ``queue_seconds``."""
         self._limit, self._queue_limit, self._queue_seconds = limit, queue, queue_seconds
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: FairQueue[asyncio.Future[None]] = FairQueue()
         self.in_flight = 0
 
     @property
@@ -32,20 +36,19 @@ class Slots:
         """Whether a request would start at once."""
         return self.in_flight < self._limit
 
-    async def take(self) -> None:
+    async def take(self, caller: Caller = ANYONE) -> None:
         """Take a slot, waiting for one if need be; call :meth:`give` exactly once afterwards.
 
         Raises:
-            QueueFullError: the queue is full, or no slot became free within ``queue_seconds``.
+            QueueFullError: the queue is full of requests with a better claim, or no slot became free in time.
 
         """
         if self.in_flight < self._limit:
             self.in_flight += 1
             return
-        if len(self._waiting) >= self._queue_limit:
-            raise QueueFullError
+        self._make_room(caller)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        self._waiting.push(turn, caller)
         taken = False
         try:
             async with asyncio.timeout(self._queue_seconds):
@@ -57,17 +60,27 @@ class Slots:
             if not taken:
                 self._leave(turn)
 
+    def _make_room(self, caller: Caller) -> None:
+        """When the queue is full, the request with the weakest claim goes: the newcomer, or one that waits."""
+        if len(self._waiting) < self._queue_limit:
+            return
+        weakest = self._waiting.last()
+        if weakest is None or weakest[0] <= self._waiting.tag(caller):
+            raise QueueFullError
+        _, turn = weakest
+        self._waiting.remove(turn)
+        turn.set_exception(QueueFullError())
+
     def _leave(self, turn: asyncio.Future[None]) -> None:
         """Leave the queue; a slot that was handed over in the same moment goes on to the next."""
-        if turn.done() and not turn.cancelled():
+        if turn.done() and not turn.cancelled() and turn.exception() is None:
             self.give()
-        elif turn in self._waiting:
+        else:
             self._waiting.remove(turn)
 
     def give(self) -> None:
         """Give a slot back: to the next in the queue, or to the count."""
-        while self._waiting:
-            turn = self._waiting.popleft()
+        while (turn := self._waiting.pop()) is not None:
             if not turn.done():
                 turn.set_result(None)
                 return
