@@ -5,7 +5,7 @@ Neighbours: :mod:`router.decide.features` made the :class:`Ask`; :mod:`router.ga
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from cluster.spec import AUTO, Fleet, Model
 from router.decide.facts import Ask, Decision, Load, Reason
@@ -17,6 +17,7 @@ LoadOf = Callable[[str], Load]
 """The live load of a model, by its name."""
 
 _BAD_REQUEST = 400
+_FORBIDDEN = 403
 _NOT_FOUND = 404
 
 
@@ -30,29 +31,29 @@ class Policy:
         self._tier_of = {name: fleet.tier_of(name) for name in fleet.models}
         self._auto = (*self._tiers["small"], *self._tiers["large"])
 
-    def decide(self, ask: Ask, load: LoadOf) -> Decision:
-        """Choose who answers.
+    def decide(self, ask: Ask, load: LoadOf, allowed: Collection[str] | None = None) -> Decision:
+        """Choose who answers, among the models that the caller is ``allowed``; None allows all.
 
         Raises:
-            Refusal: 404 for a name that nothing has, 400 for what no model with that name is able to do.
+            Refusal: 404 for a name that nothing has, 403 for one that the caller may not use, 400 for what no model
+                with that name is able to do.
 
         """
         if ask.model in self._fleet.models:
-            able = self._able(ask, (ask.model,))
-            return self._decision(able, Reason.NAMED)
+            return self._decision(self._able(ask, (ask.model,), allowed), Reason.NAMED)
         if ask.model in self._tiers:
-            return self._decision(self._by_load(self._able(ask, self._tiers[ask.model]), load), Reason.TIER)
+            able = self._able(ask, self._tiers[ask.model], allowed)
+            return self._decision(self._by_load(able, load), Reason.TIER)
         if ask.model != AUTO:
             known = ", ".join([AUTO, *(tier for tier, names in self._tiers.items() if names), *self._fleet.models])
             msg = f"The model {ask.model[:80]!r} does not exist. Known: {known}."
             raise Refusal(_NOT_FOUND, msg, param="model", code="model_not_found")
         if ask.kind is Kind.EMBEDDING:
-            able = self._able(ask, self._tiers["embedding"])
+            able = self._able(ask, self._tiers["embedding"], allowed)
             return self._decision(self._by_load(able, load), Reason.EMBEDDING)
-        return self._auto_decision(ask, load)
+        return self._auto_decision(ask, load, self._able(ask, self._auto, allowed))
 
-    def _auto_decision(self, ask: Ask, load: LoadOf) -> Decision:
-        able = self._able(ask, self._auto)
+    def _auto_decision(self, ask: Ask, load: LoadOf, able: list[str]) -> Decision:
         tier, reason = self._scorer.tier(ask)
         wanted = [name for name in able if self._tier_of[name] == tier]
         others = [name for name in able if self._tier_of[name] != tier]
@@ -79,9 +80,15 @@ class Policy:
     def _decision(self, names: list[str], reason: Reason) -> Decision:
         return Decision(names[0], self._tier_of[names[0]], reason, tuple(names[1:]))
 
-    def _able(self, ask: Ask, names: tuple[str, ...]) -> list[str]:
-        """The models that can do what is asked; never empty."""
+    def _able(self, ask: Ask, names: tuple[str, ...], allowed: Collection[str] | None) -> list[str]:
+        """The models that can do what is asked, and may; never empty."""
         models = self._fleet.models
+        if allowed is not None:
+            may = tuple(name for name in names if name in allowed)
+            if names and not may:
+                msg = f"Your key may not use {ask.model!r}."
+                raise Refusal(_FORBIDDEN, msg, param="model", code="model_not_allowed")
+            names = may
         capable = [name for name in names if ask.needs.issubset(models[name].capabilities)]
         if not capable:
             needs = ", ".join(sorted(need.value for need in ask.needs))
