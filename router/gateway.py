@@ -61,10 +61,10 @@ class Gateway:
         except ClientLeftError:
             call.left = True
         except asyncio.CancelledError:
+            if not call.left:
+                await self._end_expired(call)
             if not (call.left or call.expired):
                 raise
-            if call.expired and not call.left:
-                await self._end_expired(call)
         finally:
             deadline.cancel()
             self._account(call)
@@ -153,17 +153,20 @@ class Gateway:
     # -- the ends ---------------------------------------------------------------------------------------------------
 
     async def _end_expired(self, call: Call) -> None:
-        deadlines = self._fleet.gateway.deadlines
-        if call.expired == "client":
-            message = f"The body did not arrive within gateway.deadlines.client ({deadlines.client:g} s)."
+        """Tell the client why its request was stopped: a deadline passed, or the gateway is done draining."""
+        which = call.expired or "drain"
+        seconds = getattr(self._fleet.gateway.deadlines, which)
+        if which == "client":
+            message = f"The body did not arrive within gateway.deadlines.client ({seconds:g} s)."
             await call.refuse(Refusal(408, message, code="request_timeout", close=True))
             return
-        message = f"The answer took longer than gateway.deadlines.total ({deadlines.total:g} s)."
-        call.event.outcome, call.event.error = "cut", "deadline_total"
+        message = f"The answer took longer than gateway.deadlines.{which} ({seconds:g} s)."
         if call.started:
-            await call.end(error_event(message, "deadline_total", call.endpoint.dialect))
+            call.event.outcome, call.event.error = "cut", f"deadline_{which}"
+            await call.end(error_event(message, f"deadline_{which}", call.endpoint.dialect))
         else:
-            await call.refuse(NoAnswer(504, message, code="deadline_total"))
+            call.event.outcome = "failed"
+            await call.refuse(NoAnswer(504, message, code=f"deadline_{which}"))
 
     def _account(self, call: Call) -> None:
         event = call.event
