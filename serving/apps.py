@@ -1,0 +1,178 @@
+"""The fleet's vLLM models as Ray Serve applications, one each, in a Ray cluster that lives and dies with this process.
+
+HAProxy stands in front of the replicas, which answer HTTP themselves (Ray calls it direct streaming); no Python between
+them. Importing this module imports ray, which reads :mod:`serving.environment` at that moment.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+import ray
+from ray import serve
+from ray.serve.config import HTTPOptions, ProxyLocation
+from ray.serve.schema import ApplicationStatus
+
+from cluster.errors import EngineFailedError
+from cluster.spec import Engine, Fleet, Model
+from serving import tiny
+from serving.engine import engine_kwargs
+from serving.environment import LOG, replica_environment
+from serving.home import engine_log, models
+from serving.loopback import HOST
+
+OBJECT_STORE_BYTES = 100 << 20
+"""Almost the least that Ray takes; requests do not pass through it."""
+HEALTH_CHECK_S = 2
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far one application has come."""
+
+    running: bool
+    failed: bool
+    message: str
+    """What Serve says about a failure, with tracebacks."""
+    replicas: int
+
+
+@serve.ingress()
+class Replica:
+    """A process that answers for one model, with vLLM's own HTTP application."""
+
+    async def __init__(self, config: dict[str, Any]) -> None:
+        """Load the model; ``config`` is what ``ray.serve.llm.LLMConfig`` takes."""
+        _write_to(os.environ[LOG])
+        from serving.replica import start_server  # noqa: PLC0415 - brings vLLM, which only a replica needs
+
+        self._server = await start_server(config)
+
+    async def __serve_build_asgi_app__(self) -> Any:  # noqa: ANN401 - Ray's name and vLLM's type
+        """Called by Serve once the engine runs."""
+        return await self._server.__serve_build_asgi_app__()
+
+    async def check_health(self) -> None:
+        """Raise when the engine is dead; Serve then replaces this replica."""
+        await self._server.check_health()
+
+
+def start_ray(fleet: Fleet, scratch: str) -> None:
+    """Start Ray's processes as children of this one."""
+    ray.init(
+        include_dashboard=False,
+        log_to_driver=False,
+        num_cpus=_cpus(fleet),
+        object_store_memory=OBJECT_STORE_BYTES,
+        _temp_dir=scratch,
+    )
+
+
+def start_serve(port: int) -> None:
+    """Start Serve with its HAProxy on ``port``; raises when the port is taken."""
+    serve.start(proxy_location=ProxyLocation.HeadOnly, http_options=HTTPOptions(host=HOST, port=port))
+
+
+def deploy(fleet: Fleet) -> None:
+    """Begin to start every model, all at once."""
+    served = {name: model for name, model in fleet.models.items() if model.engine is Engine.VLLM}
+    targets = [
+        serve.RunTarget(target=_application(name, model), name=name, route_prefix=f"/{name}")
+        for name, model in served.items()
+    ]
+    serve.run_many(targets, wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
+
+
+def states() -> dict[str, State]:
+    """Where every application stands now."""
+    return {name: _state(application) for name, application in serve.status().applications.items()}
+
+
+def stop() -> None:
+    """End Ray's processes; engines that outlive them are the caller's."""
+    ray.shutdown()
+
+
+def _state(application: Any) -> State:  # noqa: ANN401 - Ray is untyped
+    deployments = application.deployments.values()
+    failed = application.status in {ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.UNHEALTHY}
+    return State(
+        running=application.status == ApplicationStatus.RUNNING,
+        failed=failed,
+        message="\n".join([application.message, *(deployment.message for deployment in deployments)]),
+        replicas=sum(deployment.replica_states.get("RUNNING", 0) for deployment in deployments),
+    )
+
+
+def _application(name: str, model: Model) -> Any:  # noqa: ANN401 - Ray is untyped
+    _fits(name, model)
+    replicas = model.replicas
+    options = {
+        "name": name,
+        "autoscaling_config": {
+            "min_replicas": replicas.min,
+            "max_replicas": replicas.max,
+            "target_ongoing_requests": replicas.target_ongoing_requests,
+            "upscale_delay_s": replicas.upscale_delay_s,
+            "downscale_delay_s": replicas.downscale_delay_s,
+        },
+        "max_ongoing_requests": replicas.max_ongoing_requests,
+        "max_constructor_retry_count": 1,  # what kills one engine at its start kills the next one too
+        "health_check_period_s": HEALTH_CHECK_S,
+        "placement_group_bundles": _bundles(model),
+        "placement_group_strategy": "PACK",
+        "logging_config": {"enable_access_log": False},
+        "ray_actor_options": {
+            "num_cpus": model.accelerator.cpus,
+            "runtime_env": {"env_vars": replica_environment(name, model, engine_log(name))},
+        },
+    }
+    return serve.deployment(Replica).options(**options).bind(_llm_config(name, model))
+
+
+def _llm_config(name: str, model: Model) -> dict[str, Any]:
+    on_cpu = model.accelerator.type == "cpu"
+    hardware = {"accelerator_config": {"kind": "cpu"}} if on_cpu else {"accelerator_type": model.accelerator.type}
+    return {
+        "model_loading_config": {
+            "model_id": model.served_as or name,
+            "model_source": tiny.locate(model.source, models()),
+        },
+        "engine_kwargs": engine_kwargs(name, model),
+        "log_engine_metrics": False,  # vLLM's own /metrics instead of Ray's agent
+        **hardware,
+    }
+
+
+def _bundles(model: Model) -> list[dict[str, float]]:
+    """What one replica occupies: a bundle a GPU, the first one with its CPUs."""
+    accelerator = model.accelerator
+    gpu = {"GPU": 1.0, f"accelerator_type:{accelerator.type}": 0.001}
+    first = {"CPU": accelerator.cpus} | (gpu if accelerator.count else {})
+    return [first, *({**gpu} for _ in range(accelerator.count - 1))]
+
+
+def _fits(name: str, model: Model) -> None:
+    """Serve would wait forever for a GPU that is not there."""
+    wanted = f"accelerator_type:{model.accelerator.type}"
+    if model.accelerator.count and wanted not in ray.cluster_resources():
+        present = [key.partition(":")[2] for key in ray.cluster_resources() if key.startswith("accelerator_type:")]
+        cause = f"it needs a GPU of type {model.accelerator.type}; this machine has {', '.join(present) or 'none'}"
+        raise EngineFailedError(name, cause, "accelerator.type in the fleet file")
+
+
+def _cpus(fleet: Fleet) -> float:
+    """As many as this machine has, or more where the fleet's replicas would not fit: then they share them."""
+    wanted = sum(model.replicas.max * model.accelerator.cpus for model in fleet.models.values())
+    return max(wanted, psutil.cpu_count() or 1)
+
+
+def _write_to(log: str) -> None:
+    """Append the output of this process, and of those it starts, to a file."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)

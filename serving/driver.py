@@ -1,0 +1,98 @@
+"""``python -m serving.driver``: starts Ray and the applications, says when each model answers, then waits for its end.
+
+Started by :mod:`serving.__main__`, which prepares the environment and cleans up after it, whatever becomes of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from cluster.errors import EngineFailedError
+from cluster.load import load_fleet
+from cluster.spec import Fleet
+from serving import apps, probe
+from serving.causes import cause
+from serving.environment import RUN
+from serving.events import emit, keep_stdout
+from serving.home import engine_log
+from serving.processes import memory_of
+
+POLL_S = 0.25
+
+
+def main() -> int:
+    """Run until told to end; 3 when a model could not start."""
+    parser = argparse.ArgumentParser(prog="python -m serving.driver")
+    parser.add_argument("--fleet", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--scratch", required=True)
+    arguments = parser.parse_args()
+    keep_stdout()
+    try:
+        serve(load_fleet(arguments.fleet), arguments.port, arguments.scratch)
+    except EngineFailedError as exc:
+        emit("model_failed", model=exc.model, cause=exc.cause, log=exc.log)
+        return exc.exit_code
+    finally:
+        apps.stop()
+    return 0
+
+
+def serve(fleet: Fleet, port: int, scratch: str) -> None:
+    """Start everything and wait."""
+    begun = time.monotonic()
+    _timed("ray", lambda: apps.start_ray(fleet, scratch))
+    signal.signal(signal.SIGTERM, _leave)  # after Ray, which installs its own
+    _timed("serve", lambda: apps.start_serve(port))
+    apps.deploy(fleet)
+    _wait_until_ready(fleet, port)
+    emit("ready", seconds=_since(begun))
+    threading.Event().wait()
+
+
+def _wait_until_ready(fleet: Fleet, port: int) -> None:
+    begun = time.monotonic()
+    waiting = set(apps.states())
+    while waiting:
+        for name, state in apps.states().items():
+            if state.failed and name in waiting:
+                log = engine_log(name)
+                raise EngineFailedError(name, cause(_text(log), state.message), log)
+            model = fleet.models[name]
+            if name in waiting and state.running and probe.answers(
+                port, name, model.served_as or name, embeds=model.is_embedding
+            ):
+                waiting.remove(name)
+                memory = memory_of(os.environ[RUN], name)
+                emit("model_ready", model=name, seconds=_since(begun), replicas=state.replicas, memory_bytes=memory)
+        time.sleep(POLL_S)
+
+
+def _timed(step: str, action: Callable[[], None]) -> None:
+    begun = time.monotonic()
+    action()
+    emit("step", name=step, seconds=_since(begun))
+
+
+def _since(begun: float) -> float:
+    return round(time.monotonic() - begun, 2)
+
+
+def _text(log: Path) -> str:
+    return log.read_text(errors="replace") if log.exists() else ""
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0 if number == signal.SIGTERM else number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
