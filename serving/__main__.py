@@ -42,11 +42,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m serving")
     parser.add_argument("--fleet", type=Path, required=True, help="the fleet file")
     parser.add_argument("--port", type=int, required=True, help="of 127.0.0.1, for all its models")
+    parser.add_argument("--scratch", type=Path, help="an empty directory with a short path, removed at the end")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     try:
-        return serve(arguments.fleet.absolute(), arguments.port)
+        return serve(arguments.fleet.absolute(), arguments.port, arguments.scratch)
     except EngineFailedError as exc:
         emit("model_failed", model=exc.model, cause=exc.cause, log=exc.log)
         return exc.exit_code
@@ -55,7 +56,7 @@ def main() -> int:
         return exc.exit_code
 
 
-def serve(file: Path, port: int) -> int:
+def serve(file: Path, port: int, given: Path | None = None) -> int:
     """Check what can be checked in a second, make the weights, then run the driver."""
     fleet = load_fleet(file)
     engines = {name: model for name, model in fleet.models.items() if model.engine is Engine.VLLM}
@@ -68,7 +69,7 @@ def serve(file: Path, port: int) -> int:
     emit("step", name="weights", seconds=round(time.monotonic() - begun, 2))
     run = os.environ.setdefault(RUN, uuid.uuid4().hex[:12])
     processes.adopt_orphans()
-    with _scratch() as scratch, _nothing_left(run):
+    with _scratch(given) as scratch, _nothing_left(run):
         return _drive(fleet, file, port, scratch)
 
 
@@ -103,7 +104,7 @@ def _end(driver: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def _scratch() -> Iterator[Path]:
+def _scratch(given: Path | None) -> Iterator[Path]:
     """A directory for everything temporary, with a path short enough for sockets; Ray's logs are kept from it."""
     home.logs().mkdir(parents=True, exist_ok=True)
     for old in home.logs().glob("*.log"):
@@ -111,7 +112,7 @@ def _scratch() -> Iterator[Path]:
             old.unlink()
     kept = home.logs() / "ray"
     shutil.rmtree(kept, ignore_errors=True)
-    scratch = Path(tempfile.mkdtemp(prefix="fh-"))
+    scratch = given or Path(tempfile.mkdtemp(prefix="fh-"))
     try:
         yield scratch
     finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 from cluster.errors import EngineFailedError, EnginesLostError, StartError
 from cluster.spec import Engine
 from cluster.supervise import children, tokens
-from cluster.supervise.events import EnginesReady, FleetReady, ModelFailed, ModelReady, Notice, Step, Tell
+from cluster.supervise.events import EnginesReady, Failed, FleetReady, ModelFailed, ModelReady, Notice, Step, Tell
 from cluster.supervise.plan import Plan
 from cluster.supervise.state import Phase, Record, ServedModel
 
@@ -75,16 +75,18 @@ class Begun:
     async def _spawn(self, name: str) -> Process:
         engines = name == "serving"
         command = self.plan.serving_command(self.record) if engines else self.plan.gateway_command(self.record)
-        return await children.start(command, self.plan.environment(self.record), self._log(name), talks=engines)
+        return await children.start(command, self.plan.environment(self.record, name), self._log(name), talks=engines)
 
     async def _start_engines(self) -> None:
         self._serving = await self._spawn("serving")
         async for event in children.facts(self._serving):
-            self.tell(event)
             if isinstance(event, ModelFailed):
                 raise EngineFailedError(event.model, event.cause, event.log or self._log("serving"))
+            if isinstance(event, Failed):
+                raise StartError(event.message)
             if isinstance(event, ModelReady):
                 self._ready[event.model] = event
+            self.tell(event)
             if isinstance(event, EnginesReady):
                 return
         raise StartError(await self._ended("the engines", self._serving, "serving"))
@@ -131,7 +133,7 @@ class Begun:
             await asyncio.Event().wait()
             return
         async for event in children.facts(self._serving):
-            self.tell(event)
+            self.tell(Notice(text=event.model_dump_json()))
         code = await self._serving.wait()
         words = children.last_words(self._log("serving"))
         msg = f"the engines ended with exit code {code}: {words} (log: {self._log('serving')})"

@@ -33,7 +33,7 @@ def _start(plan: Plan, log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as sink:
         return subprocess.Popen(
             command,
-            env={**os.environ, RUN_VARIABLE: plan.run, "FREEHOLD_HOME": str(plan.home.root)},
+            env={**os.environ, RUN_VARIABLE: f"{plan.run}.supervisor", "FREEHOLD_HOME": str(plan.home.root)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=sink,

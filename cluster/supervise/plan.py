@@ -55,14 +55,15 @@ class Plan:
             drain_s=self.fleet.gateway.deadlines.drain,
         )
 
-    def environment(self, record: Record) -> dict[str, str]:
-        """What the processes of this start inherit.
+    def environment(self, record: Record, part: str) -> dict[str, str]:
+        """What the processes of one part of this start inherit.
 
-        ``SPT_NOENV`` keeps setproctitle, which Ray and vLLM call, from writing over the environment that marks them.
+        Each part has a mark of its own, because it ends its own leftovers by it. ``SPT_NOENV`` keeps setproctitle,
+        which Ray and vLLM call, from writing over the environment that marks them.
         """
         mine = {
             "FREEHOLD_HOME": str(self.home.root),
-            RUN_VARIABLE: self.run,
+            RUN_VARIABLE: f"{self.run}.{part}",
             "SPT_NOENV": "1",
             "TMPDIR": record.scratch,
             "PYTHONUNBUFFERED": "1",
@@ -72,7 +73,7 @@ class Plan:
     def serving_command(self, record: Record) -> list[str]:
         """Starts the engines."""
         port = record.engines.removeprefix("http://127.0.0.1:").removesuffix("/{model}")
-        return [sys.executable, "-m", "serving", "--fleet", str(self.file), "--port", port]
+        return [sys.executable, "-m", "serving", "--fleet", str(self.file), "--port", port, "--scratch", record.scratch]
 
     def gateway_command(self, record: Record) -> list[str]:
         """Starts the gateway."""

@@ -14,7 +14,7 @@ from threading import Event
 import psutil
 
 RUN_VARIABLE = "FREEHOLD_RUN"
-"""Names the start that a process belongs to."""
+"""Names the start that a process belongs to, and which part of it: ``4f2a….engines``."""
 _KILL_S = 20.0
 """How long killed processes may take to vanish; one that waits for a disk can resist."""
 
@@ -27,7 +27,7 @@ def of_run(run: str) -> list[psutil.Process]:
 
 def _carries(process: psutil.Process, run: str) -> bool:
     try:
-        return process.environ().get(RUN_VARIABLE) == run
+        return process.environ().get(RUN_VARIABLE, "").partition(".")[0] == run
     except (psutil.Error, OSError):
         return False
 
