@@ -49,6 +49,7 @@ keys = Table(
     Column("id", Text, primary_key=True),
     Column("tenant", Text, ForeignKey("tenants.name", ondelete="CASCADE"), nullable=False, index=True),
     Column("digest", LargeBinary, nullable=False, comment="HMAC-SHA-256 of the whole key under the pepper"),
+    Column("pepper", LargeBinary, nullable=False, comment="Fingerprint of that pepper, so that a wrong one is noticed"),
     Column("label", Text, nullable=False, server_default=""),
     Column("admin", Boolean, nullable=False, server_default="false"),
     Column("models", ARRAY(Text), nullable=False, server_default="{}"),
