@@ -15,6 +15,7 @@ import psutil
 
 RUN_VARIABLE = "FREEHOLD_RUN"
 """Names the start that a process belongs to, and which part of it: ``4f2a….engines``."""
+_LOOK_S = 0.05
 _KILL_S = 20.0
 """How long killed processes may take to vanish; one that waits for a disk can resist."""
 
@@ -46,9 +47,7 @@ def ask_to_end(processes: Iterable[psutil.Process], patience_s: float, hurry: Ev
     asked = list(processes)
     for process in asked:
         _signal(process, kill=False)
-    ends = time.monotonic() + patience_s
-    while asked and time.monotonic() < ends and not (hurry and hurry.is_set()):
-        _, asked = psutil.wait_procs(asked, timeout=0.2)
+    _wait(asked, patience_s, hurry or Event())
 
 
 def sweep(run: str, patience_s: float = 3.0) -> list[int]:
@@ -60,8 +59,23 @@ def sweep(run: str, patience_s: float = 3.0) -> list[int]:
             break
         for process in left:
             _signal(process, kill=passed > patience_s)
-        psutil.wait_procs(left, timeout=0.5)
+        _wait(left, 0.5, Event())
     return [process.pid for process in left]
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether it still runs; one that has ended and waits for its parent to notice does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _wait(processes: list[psutil.Process], patience_s: float, hurry: Event) -> None:
+    """Look instead of waiting in the kernel: psutil would take a child's exit code away from who started it."""
+    ends = time.monotonic() + patience_s
+    while any(map(lives, processes)) and time.monotonic() < ends and not hurry.is_set():
+        time.sleep(_LOOK_S)
 
 
 def _signal(process: psutil.Process, *, kill: bool) -> None:

@@ -19,6 +19,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cluster.errors import AlreadyRunningError, FreeholdError, NotRunningError
+from cluster.supervise.processes import lives
 
 
 class Phase(StrEnum):
@@ -74,9 +75,9 @@ class Record(BaseModel):
         try:
             process = psutil.Process(self.supervisor)
             same = abs(process.create_time() - self.supervisor_created) < 1
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.Error:
             return None
+        return process if same and lives(process) else None
 
 
 @dataclass(frozen=True, slots=True)

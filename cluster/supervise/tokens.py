@@ -9,7 +9,7 @@ from cluster.client.http import Endpoint
 from cluster.errors import FreeholdError, RefusedError, StartError
 from cluster.spec import Capability, Model
 
-PATIENCE_S = 30.0
+PATIENCE_S = 10.0
 """How long a model may refuse its first request; the engines have answered before the gateway is asked."""
 _ANSWER_S = 120.0
 """How long the first token may take: a large model on a CPU thinks before it speaks."""
