@@ -66,3 +66,14 @@ class Attempt(NamedTuple):
     queued_ms: int
     ttft_ms: int
     total_ms: int
+
+
+class Used(NamedTuple):
+    """What one attempt used up of a tenant's quota; settled together with the attempt's ledger row."""
+
+    kind: str
+    window_start: datetime
+    amount: int
+    """Goes to what is used in the window."""
+    leased: int
+    """Leaves the gateway's lease. Less than ``amount`` where an answer used more than was held for it."""

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -76,7 +77,8 @@ quota_windows = Table(
     Column("kind", Text, primary_key=True, comment="messages_per_month, tokens_per_minute, …"),
     Column("window_start", DateTime(timezone=True), primary_key=True),
     Column("used", BigInteger, nullable=False, server_default="0"),
-    CheckConstraint("used >= 0", name="used_not_negative"),
+    Column("leased", BigInteger, nullable=False, server_default="0", comment="Sum of the leases on it"),
+    CheckConstraint("used >= 0 AND leased >= 0", name="quota_not_negative"),
 )
 
 quota_leases = Table(
@@ -85,9 +87,14 @@ quota_leases = Table(
     Column("tenant", Text, primary_key=True),
     Column("kind", Text, primary_key=True),
     Column("window_start", DateTime(timezone=True), primary_key=True),
-    Column("gateway", Text, ForeignKey("gateways.id", ondelete="CASCADE"), primary_key=True),
+    Column("gateway", Text, ForeignKey("gateways.id"), primary_key=True, index=True),
     Column("amount", BigInteger, nullable=False, comment="Leased and not yet settled as used"),
     CheckConstraint("amount >= 0", name="amount_not_negative"),
+    ForeignKeyConstraint(
+        ["tenant", "kind", "window_start"],
+        ["quota_windows.tenant", "quota_windows.kind", "quota_windows.window_start"],
+        ondelete="CASCADE",
+    ),
 )
 
 budget_windows = Table(
