@@ -1,0 +1,1 @@
+"""What the speed benchmarks share: a do-nothing engine, peers, load, probes and the report."""
