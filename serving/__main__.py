@@ -31,7 +31,7 @@ from serving import home, processes, tiny
 from serving.engine import engine_kwargs
 from serving.environment import RUN, environment
 from serving.events import emit
-from serving.loopback import HOST
+from serving.proxy import HOST
 
 TICK_S = 0.5
 PATIENCE_S = 10

@@ -22,7 +22,7 @@ from serving import tiny
 from serving.engine import engine_kwargs
 from serving.environment import LOG, replica_environment
 from serving.home import engine_log, models
-from serving.loopback import HOST
+from serving.proxy import HOST
 
 OBJECT_STORE_BYTES = 100 << 20
 """Almost the least that Ray takes; requests do not pass through it."""

@@ -44,7 +44,10 @@ def engine_kwargs(name: str, model: Model) -> dict[str, JsonValue]:
     else:
         derived |= _generation(model)
     if Capability.TOOLS in model.capabilities:
-        derived |= {"enable_auto_tool_choice": True, "tool_call_parser": "hermes"}
+        derived["enable_auto_tool_choice"] = True
+        if model.source.startswith(PREFIX):
+            # Random weights never call a tool by themselves; where a call is asked for, its arguments are valid.
+            derived |= {"tool_call_parser": "hermes", "tool_strict_level": "parameter"}
     return derived | model.engine_args
 
 

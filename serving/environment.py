@@ -11,7 +11,7 @@ import secrets
 from pathlib import Path
 
 from cluster.spec import Engine, Fleet, Model
-from serving import loopback
+from serving import proxy
 from serving.tiny import PREFIX
 
 RUN = "FREEHOLD_RUN"
@@ -36,7 +36,9 @@ def environment(fleet: Fleet, scratch: Path, haproxy: str) -> dict[str, str]:
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # one machine: Ray then uses 127.0.0.1 on Linux too
-        "RAY_kill_child_processes_on_worker_exit": "0",  # serving.processes does, and lets them clean up
+        # serving.processes ends what a dead replica leaves, and lets it clean up behind itself.
+        "RAY_kill_child_processes_on_worker_exit": "0",
+        "RAY_process_group_cleanup_enabled": "0",
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_RPC_BASE_PATH": str(scratch),
     }
@@ -62,18 +64,18 @@ def replica_environment(name: str, model: Model, log: Path) -> dict[str, str]:
 
 def _serve(fleet: Fleet, scratch: Path, haproxy: str) -> dict[str, str]:
     """HAProxy in front of replicas that answer themselves; its files and ports belong to this start alone."""
-    stats, metrics, fallback = loopback.free_ports(3)
-    proxy = scratch / "proxy"
+    stats, metrics, fallback = proxy.free_ports(3)
+    folder = scratch / "proxy"
     longest = math.ceil(fleet.gateway.deadlines.total) + 60
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_LLM_ENABLE_DIRECT_STREAMING": "1",
-        "RAY_SERVE_HAPROXY_BINARY_PATH": str(loopback.install(haproxy, scratch)),
-        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(proxy / "haproxy.cfg"),
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(proxy / "admin.sock"),
-        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(proxy),
-        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(proxy / "server-state"),
-        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(proxy / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(proxy.install(haproxy, scratch)),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback),

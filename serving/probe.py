@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 
-from serving.loopback import HOST
+from serving.proxy import HOST
 
 OK = 200
 

@@ -15,7 +15,7 @@ from ray.serve._private import replica as serve_replica
 from ray.serve.llm import LLMConfig
 from ray.serve.llm.deployment import LLMServer
 
-from serving.loopback import HOST
+from serving.proxy import HOST
 
 ANYWHERE = "[::]:0"
 

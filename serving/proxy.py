@@ -1,0 +1,54 @@
+"""What is changed about Serve's HAProxy, which stands in front of the engines: it stays on this machine and speaks up.
+
+Serve writes HAProxy's configuration anew at every change and has no setting for these points. So a script takes
+HAProxy's place, edits the configuration it is given, and becomes HAProxy.
+"""
+
+from __future__ import annotations
+
+import shlex
+import socket
+from pathlib import Path
+
+HOST = "127.0.0.1"
+"""Where everything listens: engines know no keys, so only the gateway may be reachable from elsewhere."""
+
+EDITS = rf"""# The pages of statistics and metrics, which have no setting for their address.
+s/^( *bind )[*]?:/\1{HOST}:/
+# Without replicas, say so at once: the spare would hold requests back until there are some again. The gateway knows
+# better alternatives, and has deadlines and a bounded queue.
+/ check backup$/d
+# 502, 503 and 504 as they are, not as a 500 that could be the engine's own.
+/^ *errorfile /d
+# When a client leaves, Serve cancels the task that waits for vLLM's answer, which vLLM survives and goes on
+# generating. Left alone, vLLM notices by itself and aborts.
+/^frontend http_frontend/a\
+    http-request set-header x-request-disconnect-disabled ?1
+"""
+"""In sed's language, extended regular expressions."""
+
+
+def install(haproxy: str, folder: Path) -> Path:
+    """Write the script, and the edits that it makes, into a folder; ``haproxy`` is the real one."""
+    edits = folder / "haproxy.sed"
+    edits.write_text(EDITS)
+    script = folder / "haproxy"
+    script.write_text(
+        "#!/bin/sh\n"
+        'for word; do case "$word" in *.cfg)\n'
+        f'  sed -E -f {shlex.quote(str(edits))} "$word" >"$word.edited" && mv "$word.edited" "$word" || exit ;;\n'
+        "esac; done\n"
+        f'exec {shlex.quote(haproxy)} "$@"\n'
+    )
+    script.chmod(0o700)
+    return script
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody listens on now."""
+    sockets = [socket.create_server((HOST, 0)) for _ in range(count)]
+    try:
+        return [int(opened.getsockname()[1]) for opened in sockets]
+    finally:
+        for opened in sockets:
+            opened.close()
