@@ -1,7 +1,7 @@
 """The fleet file as frozen nouns, one a file; start with :mod:`cluster.spec.fleet`."""
 
-from cluster.spec.fleet import AUTO, Fleet
 from cluster.spec.database import Database
+from cluster.spec.fleet import AUTO, Fleet
 from cluster.spec.gateway import Deadlines, Gateway, Limits
 from cluster.spec.models import Accelerator, Capability, Engine, Model, Price, Replicas
 from cluster.spec.routing import Routing, Tiers

@@ -79,7 +79,9 @@ class Price(Noun):
     """What a hosted model costs, in US dollars per million tokens, as its price list says."""
 
     prompt: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+    """For prompt tokens."""
     completion: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+    """For output tokens, those of reasoning included."""
     cached_prompt: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] | None = None
     """For prompt tokens that its cache held; the price of ``prompt`` where it is not set."""
 

@@ -46,7 +46,9 @@ class Budget(Noun):
     """Money that the whole fleet may spend on paid targets."""
 
     usd_per_day: Usd = 0
+    """On one day, UTC."""
     usd_per_month: Usd = 0
+    """In one calendar month, UTC."""
 
 
 class ResponseCache(Noun):
@@ -68,13 +70,13 @@ class Tenants(Noun):
     access: Literal["open", "keys"] = "open"
     """``open``: whoever reaches the port may call, and nothing is counted against anyone; only allowed while
     ``gateway.host`` is a loopback address. ``keys``: every request needs a key, and every answer is in the ledger."""
-    plans: dict[Name, Plan] = {"unlimited": Plan()}
+    plans: dict[Name, Plan] = Field(default={"unlimited": Plan()})
     """By the name that ``freehold tenants create --plan`` takes."""
     default_plan: Name = "unlimited"
     """The plan of a tenant that is created without one."""
     budget: Budget = Budget()
     cache: ResponseCache = ResponseCache()
     known_keys_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
-    """While the database is away, keys that a gateway has seen are good for so long; paid targets are closed at once."""
+    """While the database is away, keys that a gateway has seen are good for so long; paid targets close at once."""
     ledger_months: Annotated[int, Field(ge=1, le=1200)] = 24
     """Months that ledger rows are kept; the daily totals stay."""
