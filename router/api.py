@@ -77,7 +77,7 @@ class Api:
     async def route(self, request: HttpRequest) -> Response:
         """The decision for a request, without generating anything."""
         try:
-            return Json(await self._explain(await _bounded_body(request, self._fleet.gateway.limits.body_bytes)))
+            return Json(await self._explain(await bounded_body(request, self._fleet.gateway.limits.body_bytes)))
         except Refusal as refusal:
             return refused(refusal)
 
@@ -155,7 +155,8 @@ def refused(refusal: Refusal) -> Response:
     return Response(error_body(refusal, Dialect.OPENAI), refusal.status, headers)
 
 
-async def _bounded_body(request: HttpRequest, limit: int) -> bytes:
+async def bounded_body(request: HttpRequest, limit: int) -> bytes:
+    """The body; Refusal 413 when it is longer than ``limit`` bytes."""
     body = b""
     async for piece in request.stream():
         body += piece
