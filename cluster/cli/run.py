@@ -80,8 +80,9 @@ def status(ctx: click.Context, *, as_json: bool) -> None:
 def logs(name: str, *, follow: bool, lines: int) -> None:
     """Print the log of MODEL, or of gateway, serving or supervisor."""
     log = find_log(Home.from_environment(), name)
-    for line in last_lines(log, lines):
+    last, position = last_lines(log, lines)
+    for line in last:
         click.echo(line)
     if follow:
-        for line in added_lines(log):
+        for line in added_lines(log, position):
             click.echo(line)

@@ -22,19 +22,23 @@ def find_log(home: Home, name: str) -> Path:
     raise UsageError(msg)
 
 
-def last_lines(log: Path, count: int) -> list[str]:
-    """The last ``count`` lines."""
-    with log.open(encoding="utf-8", errors="replace") as lines:
-        return [line.rstrip("\n") for line in deque(lines, count)]
+def last_lines(log: Path, count: int) -> tuple[list[str], int]:
+    """The last ``count`` lines, and the position behind them, where following goes on."""
+    with log.open("rb") as lines:
+        return [_text(line) for line in deque(lines, count)], lines.tell()
 
 
-def added_lines(log: Path) -> Iterator[str]:
-    """Every line from now on, until the caller loses interest."""
-    with log.open(encoding="utf-8", errors="replace") as lines:
-        lines.seek(0, 2)
+def added_lines(log: Path, position: int) -> Iterator[str]:
+    """Every line from ``position`` on, as it comes, until the caller loses interest."""
+    with log.open("rb") as lines:
+        lines.seek(position)
         while True:
             line = lines.readline()
             if line:
-                yield line.rstrip("\n")
+                yield _text(line)
             else:
                 time.sleep(_POLL_S)
+
+
+def _text(line: bytes) -> str:
+    return line.decode(errors="replace").rstrip("\n")

@@ -63,7 +63,9 @@ def test_a_stream_without_its_end_is_cut_off() -> None:
 @pytest.mark.parametrize(
     ("raw", "error", "words"),
     [
-        pytest.param(b'HTTP/1.1 404 No\r\n\r\n{"error":{"message":"no such model"}}', RefusedError, "no such", id="404"),
+        pytest.param(
+            b'HTTP/1.1 404 No\r\n\r\n{"error":{"message":"no such model"}}', RefusedError, "no such", id="404"
+        ),
         pytest.param(b"HTTP/1.1 502 Bad\r\n\r\n<html>", RefusedError, "<html> .HTTP 502", id="502 that is no JSON"),
         pytest.param(b"HTTP/1.1 500 Bad\r\n\r\n", RefusedError, "no explanation", id="500 without a body"),
         pytest.param(b"SSH-2.0-OpenSSH\r\n", UnreachableError, "SSH-2.0", id="not HTTP"),
@@ -77,9 +79,7 @@ def test_what_is_no_answer_is_an_error(raw: bytes, error: type[Exception], words
         Endpoint(url).post(CHAT, BODY)
 
 
-@pytest.mark.parametrize(
-    ("status", "exit_code"), [(400, 2), (404, 2), (413, 2), (429, 3), (500, 3), (503, 3)], ids=str
-)
+@pytest.mark.parametrize(("status", "exit_code"), [(400, 2), (404, 2), (413, 2), (429, 3), (500, 3), (503, 3)], ids=str)
 def test_the_exit_code_tells_whose_fault_it_is(status: int, exit_code: int) -> None:
     """Wrong requests are the caller's fault, full queues and dead engines are not."""
     assert RefusedError(status, "no").exit_code == exit_code

@@ -29,7 +29,9 @@ def test_parquet_holds_prompts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        pytest.param("p.jsonl", b'{"prompt": "Hi"}\n{"text": "Hi"}\n', r"p.jsonl:2: needs a text 'prompt'", id="column"),
+        pytest.param(
+            "p.jsonl", b'{"prompt": "Hi"}\n{"text": "Hi"}\n', r"p.jsonl:2: needs a text 'prompt'", id="column"
+        ),
         pytest.param("p.jsonl", b'{"prompt": "Hi"}\n{"prom\n', r"p.jsonl:2: is not JSON", id="not JSON"),
         pytest.param("p.jsonl", b"[1]\n", r"p.jsonl:1: needs a text", id="no object"),
         pytest.param("p.jsonl", b'{"messages": []}\n', r"p.jsonl:1: needs a text", id="no messages"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 
 from cluster.errors import FleetFileError
 from cluster.load import MAX_BYTES, load_fleet, parse_fleet
+from cluster.spec import Fleet
 
 DEMO = Path("fleets/demo.yaml")
 MODEL = "models: {a: {source: x/y}}\n"
@@ -74,7 +74,9 @@ def test_refuses_an_expansion_bomb() -> None:
     ("text", "expected"),
     [
         pytest.param(MODEL, "f.yaml:1: name: is missing (add name:)", id="missing"),
-        pytest.param(f"name: a\n{MODEL}\nname: b", "f.yaml:4: name: stands here twice (remove one of them)", id="twice"),
+        pytest.param(
+            f"name: a\n{MODEL}\nname: b", "f.yaml:4: name: stands here twice (remove one of them)", id="twice"
+        ),
         pytest.param(
             "name: a\nmodels:\n  m:\n    sorce: x",
             "f.yaml:4: models.m.sorce: unknown field (did you mean 'source'?)",
@@ -85,7 +87,9 @@ def test_refuses_an_expansion_bomb() -> None:
             "f.yaml:4: tiers.huge: unknown field (known here: small, large, embedding)",
             id="unlike every field",
         ),
-        pytest.param(f"name: a\n{MODEL}slo: {{ttft: 1}}", "slo.ttft: unknown field (this part has no fields yet)", id="slo"),
+        pytest.param(
+            f"name: a\n{MODEL}slo: {{ttft: 1}}", "slo.ttft: unknown field (this part has no fields yet)", id="slo"
+        ),
         pytest.param(
             "name: a\nmodels: {m: {source: x, engine: vlm}}",
             "f.yaml:2: models.m.engine: is 'vlm', should be 'vllm' or 'url' (did you mean 'vllm'?)",
@@ -96,9 +100,13 @@ def test_refuses_an_expansion_bomb() -> None:
             "f.yaml:4: gateway.port: should be a number, is '80' (write it without quotes and units)",
             id="number in quotes",
         ),
-        pytest.param(f"name: a\n{MODEL}gateway: {{port: yes}}", "gateway.port: is True, should be", id="yes for a number"),
+        pytest.param(
+            f"name: a\n{MODEL}gateway: {{port: yes}}", "gateway.port: is True, should be", id="yes for a number"
+        ),
         pytest.param(f"name: a\n{MODEL}gateway: {{port: 0}}", "gateway.port: is 0, should be greater than", id="range"),
-        pytest.param(f"name: no\n{MODEL}", "name: should be a text, is False (write it in quotes)", id="no is a boolean"),
+        pytest.param(
+            f"name: no\n{MODEL}", "name: should be a text, is False (write it in quotes)", id="no is a boolean"
+        ),
         pytest.param(f"name: a b\n{MODEL}", "name: is 'a b' (a name starts with a letter", id="name with a space"),
         pytest.param("name: a\nmodels: {}", "f.yaml:2: models: is empty (add at least 1)", id="no models"),
         pytest.param("name: a\nmodels: []", "f.yaml:2: models: should hold fields, is a list", id="list of models"),
@@ -108,10 +116,14 @@ def test_refuses_an_expansion_bomb() -> None:
             "f.yaml:6: tiers.small.1: no model 'aa' in this file (did you mean 'a'?)",
             id="tier without its model",
         ),
-        pytest.param(f"name: a\n{MODEL}tiers: {{small: [a, a]}}", "tiers.small.1: 'a' is listed twice", id="listed twice"),
+        pytest.param(
+            f"name: a\n{MODEL}tiers: {{small: [a, a]}}", "tiers.small.1: 'a' is listed twice", id="listed twice"
+        ),
         pytest.param(f"name: a\n{MODEL}tiers: {{embedding: [a]}}", "tiers.embedding.0: 'a' can chat", id="wrong tier"),
         pytest.param("name: a\nmodels: {auto: {source: x}}", "models.auto: this name leaves the choice", id="auto"),
-        pytest.param("name: a\nmodels: {small: {source: x}}", "models.small: this is a tier's name", id="a tier's name"),
+        pytest.param(
+            "name: a\nmodels: {small: {source: x}}", "models.small: this is a tier's name", id="a tier's name"
+        ),
         pytest.param("name: a\nmodels: {m: {}}", "models.m.source: engine 'vllm' needs a Hugging Face id", id="source"),
         pytest.param("name: a\nmodels: {m: {engine: url}}", "models.m.url: engine 'url' needs the server", id="url"),
         pytest.param(
@@ -190,17 +202,26 @@ def test_what_cannot_be_read_is_one_problem(path: str) -> None:
 def fleet_or_problems(raw: bytes) -> None:
     """The property: a fleet, or problems of one line each that name the file."""
     try:
-        fleet = parse_fleet(raw, "f.yaml")
+        outcome: Fleet | FleetFileError = parse_fleet(raw, "f.yaml")
     except FleetFileError as error:
-        assert error.problems
-        assert all(line.startswith("f.yaml:") for line in str(error).split("\n"))
-        assert all(problem.line >= 1 for problem in error.problems)
-    else:
-        assert fleet.models
+        outcome = error
+    if isinstance(outcome, FleetFileError):
+        assert outcome.problems
+        assert all(line.startswith("f.yaml:") for line in str(outcome).split("\n"))
+        assert all(problem.line >= 1 for problem in outcome.problems)
 
 
 PIECES = st.sampled_from(
-    [*": - , [ ] { } & * ! | > ' \" % @ ` # ? \t \n".split(" "), "<<: *on-cpu", "- ", "&a ", "*a", "!!int ", "null", "~"]
+    [
+        *[":", "-", ",", "[", "]", "{", "}", "&", "*", "!", "|", ">", "'", '"', "%", "@", "`", "#", "?", "\t", "\n"],
+        "<<: *on-cpu",
+        "- ",
+        "&a ",
+        "*a",
+        "!!int ",
+        "null",
+        "~",
+    ]
 )
 
 
@@ -231,7 +252,7 @@ JSON = st.recursive(
 )
 
 
-def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+def places(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
     """The path of every value below ``value``."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [path, *(place for step, child in items for place in places(child, (*path, step)))]
