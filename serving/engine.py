@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from cluster.errors import EngineFailedError, StartError
-from cluster.spec import Capability, Model
+from cluster.spec import Capability, Engine, Fleet, Model
 from serving.tiny import PREFIX
 
 MIB = 1 << 20
@@ -26,6 +26,11 @@ SOURCES = {
 OURS = {"model", "served_model_name", "max_model_len", "runner", "revision"}
 """Arguments that other fields of the fleet file decide."""
 LONG_PREFILL_TOKENS = 512
+
+
+def served(fleet: Fleet) -> dict[str, Model]:
+    """The models that this package starts, by name; the others run elsewhere already."""
+    return {name: model for name, model in fleet.models.items() if model.engine is Engine.VLLM}
 
 
 def engine_kwargs(name: str, model: Model) -> dict[str, JsonValue]:
@@ -63,7 +68,8 @@ def _generation(model: Model) -> dict[str, JsonValue]:
 def _check(name: str, model: Model) -> None:
     for argument in model.engine_args:
         if argument in OURS:
-            raise EngineFailedError(name, f"engine_args.{argument} is decided by another field; remove it", "fleet file")
+            cause = f"engine_args.{argument} is decided by another field of the model; remove it"
+            raise EngineFailedError(name, cause, "fleet file")
         if argument not in known_arguments():
             near = get_close_matches(argument, known_arguments(), n=1)
             hint = f"; did you mean {near[0]}?" if near else ""

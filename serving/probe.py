@@ -5,18 +5,20 @@ from __future__ import annotations
 import http.client
 import json
 
+from cluster.spec import Model
 from serving.proxy import HOST
 
 OK = 200
+PATIENCE_S = 60
 
 
-def answers(port: int, model: str, served_as: str, *, embeds: bool) -> bool:
-    """Whether the model behind ``port`` answers now; False while there is no route to it yet."""
-    path = f"/{model}/v1/{'embeddings' if embeds else 'completions'}"
-    question = {"input": "Hello"} if embeds else {"prompt": "Hello", "max_tokens": 1}
-    connection = http.client.HTTPConnection(HOST, port, timeout=60)
+def answers(port: int, name: str, model: Model) -> bool:
+    """Whether a model answers behind HAProxy's ``port``; False while there is no route to it yet."""
+    question = {"input": "Hello"} if model.is_embedding else {"prompt": "Hello", "max_tokens": 1}
+    body = json.dumps({"model": model.served_as or name, **question})
+    path = f"/{name}/v1/{'embeddings' if model.is_embedding else 'completions'}"
+    connection = http.client.HTTPConnection(HOST, port, timeout=PATIENCE_S)
     try:
-        body = json.dumps({"model": served_as, **question})
         connection.request("POST", path, body, {"content-type": "application/json"})
         response = connection.getresponse()
         response.read()

@@ -10,6 +10,8 @@ import shlex
 import socket
 from pathlib import Path
 
+from cluster.errors import PortInUseError
+
 HOST = "127.0.0.1"
 """Where everything listens: engines know no keys, so only the gateway may be reachable from elsewhere."""
 
@@ -42,6 +44,17 @@ def install(haproxy: str, folder: Path) -> Path:
     )
     script.chmod(0o700)
     return script
+
+
+def check_free(port: int) -> None:
+    """Raise :class:`~cluster.errors.PortInUseError` when somebody listens there already."""
+    with socket.socket() as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind((HOST, port))
+        except OSError as exc:
+            msg = f"port {port} is in use; choose another with --port"
+            raise PortInUseError(msg) from exc
 
 
 def free_ports(count: int) -> list[int]:

@@ -96,7 +96,7 @@ def _tensors(shape: Shape, biases: NDArray[np.float64]) -> dict[str, Array]:
     random = np.random.default_rng(shape.seed)
 
     def normal(rows: int, columns: int, scale: float = 1.0) -> Array:
-        return (random.standard_normal((rows, columns)) * scale / np.sqrt(columns)).astype(np.float32)
+        return random.standard_normal((rows, columns), dtype=np.float32) * np.float32(scale / columns**0.5)
 
     def onto_residual(columns: int) -> Array:
         weight = normal(shape.hidden, columns, scale=0.5)
@@ -104,7 +104,7 @@ def _tensors(shape: Shape, biases: NDArray[np.float64]) -> dict[str, Array]:
         return weight
 
     ones = np.ones(shape.hidden, dtype=np.float32)
-    embedding = random.standard_normal((len(biases), shape.hidden)).astype(np.float32)
+    embedding = random.standard_normal((len(biases), shape.hidden), dtype=np.float32)
     embedding[:, 0] = CONSTANT
     output = normal(len(biases), shape.hidden, scale=SPREAD)
     output[:, 0] = biases / CONSTANT
