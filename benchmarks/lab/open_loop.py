@@ -17,6 +17,7 @@ import socket
 import statistics
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -82,7 +83,14 @@ def moments(rate: float, seconds: float, seed: int = 1) -> list[float]:
 
 def drive(address: tuple[str, int], request: bytes, arrivals: list[float]) -> Latency:
     """Send at the given moments and wait for every answer."""
-    idle = [_Lane(address) for _ in range(_CONNECTIONS)]
+    with ExitStack() as opened:
+        lanes = [_Lane(address) for _ in range(_CONNECTIONS)]
+        for lane in lanes:
+            opened.callback(lane.socket.close)
+        return _drive(lanes, request, arrivals)
+
+
+def _drive(idle: list[_Lane], request: bytes, arrivals: list[float]) -> Latency:
     busy: list[_Lane] = []
     late: list[float] = []
     start, sent = time.perf_counter(), 0

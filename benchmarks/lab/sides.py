@@ -29,7 +29,7 @@ GATEWAY_CORE: Final = 0
 LOAD_CORE: Final = 1
 """… and the do-nothing engine shares this one with the load."""
 _LITELLM: Final = ROOT / ".venv-litellm"
-_PROMPT: Final = (
+PROMPT: Final = (
     "A customer writes that the parcel with order number 48213 arrived with a broken lid. She asks whether she can get "
     "a new lid rather than return the whole box, and how long that would take. Answer politely in two sentences."
 )
@@ -55,7 +55,7 @@ class Side:
             "model": model or self.model,
             "messages": [
                 {"role": "system", "content": "You work for a shop and answer letters."},
-                {"role": "user", "content": _PROMPT},
+                {"role": "user", "content": PROMPT},
             ],
             "temperature": 0.7,
             "stream": stream,
@@ -75,10 +75,14 @@ def check(side: Side) -> None:
         msg = f"{side.name} answered {message['content']!r} instead of {CHUNKS} words"
         raise BenchmarkError(msg)
     stream = _ask(side, side.body(stream=True))
-    words, ended = stream.count(b'" token"'), stream.rstrip().endswith(b"data: [DONE]")
-    if words != CHUNKS - 1 or not ended:
-        msg = f"{side.name} streamed {words} words instead of {CHUNKS - 1}, end seen: {ended}"
+    if not is_whole(stream):
+        msg = f"{side.name} streamed something else than {CHUNKS} chunks and [DONE]: …{stream[-200:]!r}"
         raise BenchmarkError(msg)
+
+
+def is_whole(stream: bytes) -> bool:
+    """Whether a stream brought all of the engine's words and ended as OpenAI's streams end."""
+    return stream.count(b'" token"') == CHUNKS - 1 and stream.rstrip().endswith(b"data: [DONE]")
 
 
 @contextmanager
