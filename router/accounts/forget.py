@@ -14,7 +14,7 @@ from sqlalchemy import Delete, Table, delete, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.accounts.channels import TENANTS, notice
-from router.accounts.issued import leave_an_admin, lock_admins
+from router.accounts.issued import keeping_an_admin
 from router.accounts.store import Store
 from router.accounts.tables import (
     budget_windows,
@@ -52,8 +52,8 @@ _FORFEIT = text("""
 """Calls under way can no longer say what they cost; the fleet's own budget counts them at their worst."""
 
 
-async def forget(store: Store, name: str) -> dict[str, int]:
-    """Remove every row of a tenant; returns how many by table.
+async def forget(store: Store, name: str, piece: int = PIECE) -> dict[str, int]:
+    """Remove every row of a tenant, its history ``piece`` rows at a time; returns how many went, by table.
 
     Raises:
         Refusal: 404 where there is nothing of that name, 409 when it has the last admin key.
@@ -63,7 +63,7 @@ async def forget(store: Store, name: str) -> dict[str, int]:
         removed = await _leave_service(connection, name)
     for table in _HISTORY:
         removed[table.name] = 0
-        while gone := await _piece(store, table, name):
+        while gone := await _some(store, table, name, piece):
             removed[table.name] += gone
     if not any(removed.values()):
         raise no_tenant(name)
@@ -71,22 +71,23 @@ async def forget(store: Store, name: str) -> dict[str, int]:
 
 
 async def _leave_service(connection: AsyncConnection, name: str) -> dict[str, int]:
-    await lock_admins(connection)
-    await connection.execute(select(tenants.c.name).where(tenants.c.name == name).with_for_update())
-    removed = {table.name: await _count(connection, delete(table).where(table.c.tenant == name)) for table in _AT_WORK}
-    removed["reservations"] = await connection.scalar(_FORFEIT, {"tenant": name}) or 0
-    removed["tenants"] = await _count(connection, delete(tenants).where(tenants.c.name == name))
-    if removed["keys"]:
-        await leave_an_admin(connection)
+    removed: dict[str, int] = {}
+    async with keeping_an_admin(connection):
+        for first in (tenants.c.name == name, quota_windows.c.tenant == name):  # in everyone's order of locks
+            await connection.execute(select(text("1")).where(first).with_for_update())
+        for table in _AT_WORK:
+            removed[table.name] = await _count(connection, delete(table).where(table.c.tenant == name))
+        removed["reservations"] = await connection.scalar(_FORFEIT, {"tenant": name}) or 0
+        removed["tenants"] = await _count(connection, delete(tenants).where(tenants.c.name == name))
     await connection.execute(notice(TENANTS, name))
     return removed
 
 
-async def _piece(store: Store, table: Table, name: str) -> int:
+async def _some(store: Store, table: Table, name: str, most: int) -> int:
     identity = tuple_(*table.primary_key.columns)
-    some = select(*table.primary_key.columns).where(table.c.tenant == name).limit(PIECE)
+    found = select(*table.primary_key.columns).where(table.c.tenant == name).limit(most)
     async with store.begin(DEADLINE_S) as connection:
-        return await _count(connection, delete(table).where(table.c.tenant == name, identity.in_(some)))
+        return await _count(connection, delete(table).where(table.c.tenant == name, identity.in_(found)))
 
 
 async def _count(connection: AsyncConnection, statement: Delete) -> int:

@@ -5,6 +5,8 @@ Invariant: of a key the database has its digest and never its text; one usable a
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, NamedTuple
@@ -21,7 +23,7 @@ from router.accounts.tenants import no_tenant
 from router.wire.errors import Refusal
 
 ADMIN_LOCK = 0x66682D61646D696E
-"""The advisory lock of whoever takes keys away, or makes the first."""
+"""PostgreSQL's advisory lock of that number."""
 
 
 class Wanted(NamedTuple):
@@ -92,7 +94,8 @@ class KeyRegister:
 
         """
         async with self._store.begin() as connection:
-            old = await _locked(connection, key_id)
+            await connection.execute(select(keys.c.id).where(keys.c.id == key_id).with_for_update())
+            old = await _read(connection, key_id)
             if old.state != "active":
                 msg = f"The key {key_id} is {old.state}; create a new one."
                 raise Refusal(409, msg, param="key", code="key_not_active")
@@ -109,11 +112,9 @@ class KeyRegister:
 
         """
         async with self._store.begin() as connection:
-            old = await _locked(connection, key_id)
-            await connection.execute(_ended(key_id, 0))
+            async with keeping_an_admin(connection):
+                await connection.execute(_ended(key_id, 0))
             await connection.execute(notice(KEYS, key_id))
-            if old.admin and old.state == "active":
-                await leave_an_admin(connection)
             return await _read(connection, key_id)
 
 
@@ -128,9 +129,13 @@ async def insert_key(connection: AsyncConnection, pepper: Pepper, wanted: Wanted
     return new
 
 
-async def leave_an_admin(connection: AsyncConnection) -> None:
-    """Refuse (409) a transaction that has taken away the last usable admin key."""
-    if not await has_admin(connection):
+@asynccontextmanager
+async def keeping_an_admin(connection: AsyncConnection) -> AsyncIterator[None]:
+    """Refuse (409) when the block takes away the last usable admin key, also when two do so at once."""
+    await lock_admins(connection)
+    before = await has_admin(connection)
+    yield
+    if before and not await has_admin(connection):
         msg = "This would leave no usable admin key; create another one first, or rotate this one."
         raise Refusal(409, msg, code="last_admin_key")
 
@@ -141,13 +146,8 @@ async def has_admin(connection: AsyncConnection) -> bool:
 
 
 async def lock_admins(connection: AsyncConnection) -> None:
-    """Until the transaction ends, nobody else takes a key away: two would each leave the other's as the last."""
+    """Until the transaction ends, nobody else takes an admin key away, or makes the first."""
     await connection.execute(select(func.pg_advisory_xact_lock(ADMIN_LOCK)))
-
-
-async def _locked(connection: AsyncConnection, key_id: str) -> Issued:
-    await lock_admins(connection)
-    return await _read(connection, key_id)
 
 
 async def _copy(connection: AsyncConnection, pepper: Pepper, key_id: str) -> NewKey:

@@ -1,0 +1,115 @@
+"""The database is away: known keys are good for a stated time, unknown ones not, and what was missed is caught up."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Self
+
+import psycopg
+import pytest
+
+from cluster.spec.tenants import Tenants
+from router.accounts.facts import Principal
+from router.accounts.store import Store
+from tests.router.accounts.conftest import Server
+from tests.router.accounts.desk import SPEC, Desk
+
+pytestmark = pytest.mark.anyio
+
+
+class Outage:
+    """Takes one database away from everyone but itself, and brings it back."""
+
+    def __init__(self, url: str, outside: str) -> None:
+        """Connect while that is possible; ``outside`` is another database of the server."""
+        self.connection = psycopg.connect(url, autocommit=True)
+        self._outside = psycopg.connect(outside, autocommit=True)
+        self._name = self.connection.info.dbname
+
+    def begin(self) -> None:
+        """No new connections; those that are open end."""
+        self._allow("false")
+        self.connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
+            [self._name],
+        )
+
+    def end(self) -> None:
+        """Connections are taken again."""
+        self._allow("true")
+
+    def _allow(self, value: str) -> None:
+        self._outside.execute(f'ALTER DATABASE "{self._name}" ALLOW_CONNECTIONS {value}'.encode())
+
+    def __enter__(self) -> Self:
+        """Nothing yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Bring it back in any case."""
+        self.end()
+        self.connection.close()
+        self._outside.close()
+
+
+@pytest.fixture
+def outage(server: Server, database: str) -> Iterator[Outage]:
+    """An outage of the test's own database."""
+    with Outage(database, server.url("postgres")) as outage:
+        yield outage
+
+
+@pytest.fixture
+async def desk(store: Store, request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
+    """A gateway with the tenant acme; its parameter is how long known keys are good."""
+    spec = Tenants.model_validate({**SPEC.model_dump(), "known_keys_seconds": getattr(request, "param", 300)})
+    async with Desk(store, spec) as desk:
+        await desk.tenants.create("acme", None, {})
+        yield desk
+
+
+async def test_known_keys_go_on(desk: Desk, outage: Outage) -> None:
+    """A key that this gateway has seen is taken as before; one that it has not cannot be checked."""
+    known, _ = await desk.key("acme")
+    unknown, _ = await desk.key("acme")
+    assert isinstance(await desk.admit(known), Principal)
+    outage.begin()
+    assert await desk.until("accounts_unavailable", unknown) == "accounts_unavailable"
+    assert isinstance(await desk.admit(known), Principal)
+    assert await desk.admit("fh-nonsense") == "invalid_api_key"
+
+
+@pytest.mark.parametrize("desk", [0], indirect=True, ids=["known_keys_seconds=0"])
+async def test_and_then_they_are_refused(desk: Desk, outage: Outage) -> None:
+    """Once the stated time is over, no key is taken; when the database is back, they are again."""
+    known, _ = await desk.key("acme")
+    assert isinstance(await desk.admit(known), Principal)
+    outage.begin()
+    assert await desk.until("accounts_unavailable", known) == "accounts_unavailable"
+    outage.end()
+    assert await desk.until(lambda one: one.tenant == "acme", known)
+
+
+async def test_what_was_missed_is_caught_up(desk: Desk, outage: Outage) -> None:
+    """A key that was revoked during the outage, unseen, is refused after it without anyone asking for it."""
+    revoked, issued = await desk.key("acme")
+    kept, _ = await desk.key("acme")
+    for key in (revoked, kept):
+        assert isinstance(await desk.admit(key), Principal)
+    outage.begin()
+    outage.connection.execute("UPDATE keys SET revoked_at = now() WHERE id = %s", [issued.id])
+    outage.end()
+    assert await desk.until("key_revoked", revoked) == "key_revoked"
+    before = desk.store.statements
+    assert isinstance(await desk.admit(kept), Principal)
+    assert desk.store.statements == before, "known keys were read again together, not each by its request"
+
+
+async def test_a_tenant_that_was_deleted_meanwhile(desk: Desk, outage: Outage) -> None:
+    """Its keys are forgotten with it."""
+    key, _ = await desk.key("acme")
+    assert isinstance(await desk.admit(key), Principal)
+    outage.begin()
+    outage.connection.execute("DELETE FROM tenants WHERE name = 'acme'")
+    outage.end()
+    assert await desk.until("invalid_api_key", key) == "invalid_api_key"
