@@ -12,7 +12,6 @@ import json
 import resource
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.lab import measures, sides
 from benchmarks.lab.isolation import isolated
 from benchmarks.lab.measures import FULL, QUICK, STREAMS, Figures, Plan
-from benchmarks.lab.processes import ROOT, BenchmarkError, module
+from benchmarks.lab.processes import ROOT, BenchmarkError, logs, module
 from benchmarks.lab.report import Target, machine, publish, versions
 from benchmarks.lab.sides import Side
 
@@ -53,8 +52,8 @@ def main() -> int:
     _allow_many_files()
     plan = QUICK if asked.quick else FULL
     try:
-        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            figures = measure(asked.only, plan, Path(folder))
+        with logs() as folder:
+            figures = measure(asked.only, plan, folder)
     except BenchmarkError as error:
         print(f"benchmarks/gateway.py: {error}", file=sys.stderr)
         return error.exit_code
@@ -65,19 +64,19 @@ def main() -> int:
     return publish(figures, targets, about, asked.json)
 
 
-def measure(parts: list[str], plan: Plan, logs: Path) -> Figures:
+def measure(parts: list[str], plan: Plan, folder: Path) -> Figures:
     """All figures of the parts asked for, the ratios included."""
     figures: Figures = {}
     if "ray" in parts:
-        figures |= _ray(plan, logs)
-    with sides.engine(logs) as engine:
+        figures |= _ray(plan, folder)
+    with sides.engine(folder) as engine:
         sides.check(engine)
         figures |= _throughput(engine, plan)
         if "litellm" in parts:
-            with sides.litellm(logs, engine.url) as litellm:
+            with sides.litellm(folder, engine.url) as litellm:
                 sides.check(litellm)
                 figures |= _throughput(litellm, plan)
-        with sides.gateway(logs, engine.url) as gateway:
+        with sides.gateway(folder, engine.url) as gateway:
             sides.check(gateway)
             figures |= _throughput(gateway, plan)
             figures |= _gateway_alone(parts, plan, engine, gateway, figures["gateway_unary_per_s"] / 2)
@@ -114,10 +113,10 @@ def _gateway_alone(parts: list[str], plan: Plan, engine: Side, gateway: Side, ha
     return figures
 
 
-def _ray(plan: Plan, logs: Path) -> Figures:
+def _ray(plan: Plan, folder: Path) -> Figures:
     _say("ray: throughput")
     quick = ["--quick"] if plan is QUICK else []
-    command = isolated(module("benchmarks.lab.ray_alone", "--logs", str(logs), *quick))
+    command = isolated(module("benchmarks.lab.ray_alone", "--logs", str(folder), *quick))
     run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     if run.returncode:
         msg = f"Ray's ingress could not be measured: {run.stderr[-500:]}"

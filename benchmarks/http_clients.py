@@ -11,14 +11,13 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.lab import sides
 from benchmarks.lab.answers import CHUNKS
-from benchmarks.lab.processes import ROOT, BenchmarkError, module, pinned
+from benchmarks.lab.processes import ROOT, BenchmarkError, logs, module, pinned
 from benchmarks.lab.report import Target, machine, publish, versions
 
 CLIENTS: Final = ("httpx", "httpx2", "aiohttp", "own", "bare_pull", "bare_push")
@@ -35,16 +34,26 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one second each instead of five")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     asked = parser.parse_args()
+    try:
+        figures = measure(1 if asked.quick else 5)
+    except BenchmarkError as error:
+        print(f"benchmarks/http_clients.py: {error}", file=sys.stderr)
+        return error.exit_code
+    about = machine() | versions(["httpx", "httpx2", "aiohttp", "httptools", "uvloop"])
+    return publish(figures, TARGETS, about, asked.json)
+
+
+def measure(seconds: int) -> dict[str, float]:
+    """What each client costs, and how much more than the router's own the others do."""
     figures: dict[str, float] = {}
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, sides.engine(Path(folder)) as engine:
+    with logs() as folder, sides.engine(folder) as engine:
         for client in CLIENTS:
-            figures |= _costs(client, engine, 1 if asked.quick else 5)
+            figures |= _costs(client, engine, seconds)
     for kind in ("unary_cpu_us", "stream_cpu_us", "paced_chunk_cpu_us"):
         for client in ("httpx", "httpx2", "aiohttp"):
             name = f"{kind.partition('_')[0]}_own_vs_{client}"
             figures[name] = figures[f"{client}_{kind}"] / figures[f"own_{kind}"]
-    about = machine() | versions(["httpx", "httpx2", "aiohttp", "httptools", "uvloop"])
-    return publish(figures, TARGETS, about, asked.json)
+    return figures
 
 
 def _costs(client: str, engine: sides.Side, seconds: int) -> dict[str, float]:

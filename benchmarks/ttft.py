@@ -11,13 +11,12 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.lab.isolation import isolated
-from benchmarks.lab.processes import ROOT, BenchmarkError, module
+from benchmarks.lab.processes import ROOT, BenchmarkError, logs, module
 from benchmarks.lab.report import Target, machine, publish, versions
 
 TARGETS: Final = (Target("ttft_gateway_vs_replica", "<=", 1.05),)
@@ -42,13 +41,13 @@ def main() -> int:
 
 
 def measure(rounds: int) -> dict[str, float]:
-    """The figures of a process of its own; raises :class:`BenchmarkError` with the end of its log."""
-    with tempfile.TemporaryDirectory(prefix="fhb-") as folder:
-        command = module("benchmarks.lab.first_token", "--logs", folder, "--rounds", str(rounds))
+    """The figures of a process of its own; raises :class:`BenchmarkError` when it fails."""
+    with logs() as folder:
+        command = module("benchmarks.lab.first_token", "--logs", str(folder), "--rounds", str(rounds))
         run = subprocess.run(isolated(command), capture_output=True, text=True, check=False, cwd=ROOT)
         if run.returncode:
-            logs = [path.read_text()[-1000:] for path in Path(folder).glob("*.log")]
-            raise BenchmarkError("\n".join([run.stderr[-1000:], *logs]))
+            msg = f"{run.stderr[-1000:]} (logs: {folder})"
+            raise BenchmarkError(msg)
     figures: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
     return figures
 

@@ -53,7 +53,11 @@ def _throughput(side: Side, plan: Plan, kind: str, *, stream: bool) -> Figures:
     _drive(side, 2, stream=stream)
     before = probes.cpu_seconds(side.members())
     runs = [_drive(side, plan.seconds, stream=stream) for _ in range(plan.rounds)]
-    cpu = (probes.cpu_seconds(side.members()) - before) / sum(run.answers for run in runs)
+    answered = sum(run.answers for run in runs)
+    if not answered:
+        msg = f"{side.name} gave no whole answer in {plan.seconds * plan.rounds:g} s; is the machine busy?"
+        raise BenchmarkError(msg)
+    cpu = (probes.cpu_seconds(side.members()) - before) / answered
     return {
         f"{side.name}_{kind}_per_s": statistics.median(run.per_second for run in runs),
         f"{side.name}_{kind}_cpu_ms": cpu * 1e3,
