@@ -48,14 +48,12 @@ class Relay:
         failure: UpstreamError | None = None
         while data:
             out = tail.feed(data)
-            if tail.aborted:
-                break
             if out:
                 if not call.started:
                     call.event.first_byte = time.monotonic()
                     await call.start(connection.status, [(b"content-type", connection.content_type), _UNCACHED])
                 await call.piece(out)
-            if tail.complete:
+            if tail.complete or tail.aborted:
                 break
             connection.expect("between_tokens", deadlines.between_tokens)
             try:

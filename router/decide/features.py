@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -16,6 +17,10 @@ PER_MESSAGE = 8
 """Tokens that a chat template puts around one message, at most, in the families we know."""
 _ASCII_PER_TOKEN = 4
 _OTHER_PER_TOKEN = 2
+_PICTURES = ("image", "image_url", "input_image")
+"""Types of parts, in the three APIs."""
+_TALK = frozenset({"annotations", "input_schema", "parameters"})
+"""Fields whose addresses nobody opens: an earlier answer's sources, a tool's arguments."""
 
 
 class _Tally:
@@ -45,12 +50,22 @@ class _Tally:
             if isinstance(found, str):
                 self._string(key, found)
             elif isinstance(found, dict):
-                stack.extend(found.items())
+                stack.extend(self._object(found))
             elif isinstance(found, list):
                 stack.extend((key, item) for item in found)
 
+    def _object(self, found: dict[str, object]) -> Iterator[tuple[str, object]]:
+        """What is inside of it and may be shown to the engine; what is only talked about is counted as text."""
+        kind = found.get("type")
+        self.images += kind in _PICTURES
+        for key, inner in found.items():
+            if key in _TALK or (key == "input" and kind == "tool_use"):
+                self.text(orjson.dumps(inner).decode())
+            else:
+                yield key, inner
+
     def _string(self, key: str, text: str) -> None:
-        if key in {"url", "image_url", "file_url", "server_url"}:
+        if key.endswith(("url", "uri")):
             if not text.startswith("data:"):
                 msg = f"{key}: put the data into the request (data:…); the fleet fetches nothing on a caller's behalf."
                 raise Refusal(400, msg, param=key, code="invalid_value")

@@ -43,7 +43,7 @@ class Endpoint:
     """The body's field that bounds the answer's tokens."""
 
 
-_DONE = (b"data: [DONE]",)
+_DONE = (b"data: [DONE]", b"data:[DONE]")
 
 ENDPOINTS: dict[str, Endpoint] = {
     endpoint.path: endpoint

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import ConfigDict, Field, StringConstraints, with_config
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, with_config
 from typing_extensions import TypedDict
 
 closed = with_config(ConfigDict(extra="forbid", strict=True))
@@ -25,13 +25,17 @@ Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)]
 Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
-Stops = Short | Annotated[list[Short], Field(max_length=16)]
+Stops = Short | Annotated[list[Short], Field(fail_fast=True, max_length=16)]
 Seed = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
-Bias = Annotated[dict[Annotated[str, StringConstraints(pattern=r"^\d{1,9}$")], float], Field(max_length=1024)]
+Bias = Annotated[
+    dict[Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}$")], Annotated[float, Field(ge=-100, le=100)]],
+    Field(max_length=1024),
+]
 Metadata = Annotated[dict[Short, Short], Field(max_length=64)]
 Json = dict[str, Any]
-Texts = Annotated[list[Text], Field(min_length=1, max_length=2048)]
-TokenIds = Annotated[list[Annotated[int, Field(ge=0, le=2**31)]], Field(min_length=1)]
+Texts = Annotated[list[Text], Field(fail_fast=True, min_length=1, max_length=2048)]
+TokenId = Annotated[int, Field(ge=0, le=2**31 - 1)]
+TokenIds = Annotated[list[TokenId], Field(fail_fast=True, min_length=1)]
 
 
 @closed
@@ -100,14 +104,14 @@ class Message(TypedDict):
     """One turn of a conversation."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: NotRequired[Text | Annotated[list[Part], Field(max_length=1024)] | None]
+    content: NotRequired[Text | Annotated[list[Part], Field(fail_fast=True, max_length=1024)] | None]
     name: NotRequired[Short | None]
     tool_call_id: NotRequired[Short | None]
-    tool_calls: NotRequired[Annotated[list[ToolCall], Field(max_length=256)] | None]
+    tool_calls: NotRequired[Annotated[list[ToolCall], Field(fail_fast=True, max_length=256)] | None]
     function_call: NotRequired[CalledFunction | None]
     refusal: NotRequired[Text | None]
     reasoning_content: NotRequired[Text | None]
-    annotations: NotRequired[list[Json] | None]
+    annotations: NotRequired[Annotated[list[Json], Field(fail_fast=True, max_length=1024)] | None]
     audio: NotRequired[None]
 
 
@@ -172,6 +176,41 @@ class SchemaFormat(TypedDict):
 ResponseFormat = Annotated[TextFormat | SchemaFormat, Field(discriminator="type")]
 
 
+_RENDERERS_OWN = frozenset(
+    {
+        "add_generation_prompt",
+        "chat_template",
+        "continue_final_message",
+        "conversation",
+        "documents",
+        "max_length",
+        "padding",
+        "return_assistant_tokens_mask",
+        "return_dict",
+        "return_tensors",
+        "tokenize",
+        "tokenizer_kwargs",
+        "tools",
+        "truncation",
+    }
+)
+"""Arguments of the function that renders templates; engines let some of them through, and fail or worse."""
+
+
+def _for_templates(arguments: dict[str, Any]) -> dict[str, Any]:
+    taken = sorted(_RENDERERS_OWN & arguments.keys())
+    if taken:
+        msg = f"{', '.join(taken)}: not for callers to set"
+        raise ValueError(msg)
+    return arguments
+
+
+TemplateArguments = Annotated[
+    dict[Short, bool | int | float | Short], Field(max_length=16), AfterValidator(_for_templates)
+]
+"""Switches of a model's own chat template, such as ``enable_thinking``."""
+
+
 class Sampling(TypedDict, total=False):
     """What chat and text completions share: OpenAI's fields, and vLLM's that only shape the sampling."""
 
@@ -193,7 +232,7 @@ class Sampling(TypedDict, total=False):
     min_tokens: Annotated[int, Field(ge=0, le=100_000_000)] | None
     ignore_eos: bool | None
     skip_special_tokens: bool | None
-    stop_token_ids: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=128)] | None
+    stop_token_ids: Annotated[list[TokenId], Field(fail_fast=True, max_length=128)] | None
 
 
 @closed
@@ -201,16 +240,16 @@ class ChatRequest(Sampling):
     """``POST /v1/chat/completions``."""
 
     model: ModelName
-    messages: Annotated[list[Message], Field(min_length=1, max_length=10_000)]
+    messages: Annotated[list[Message], Field(fail_fast=True, min_length=1, max_length=10_000)]
     max_completion_tokens: NotRequired[Tokens | None]
     logprobs: NotRequired[bool | None]
     top_logprobs: NotRequired[Annotated[int, Field(ge=0, le=20)] | None]
-    tools: NotRequired[Annotated[list[Tool], Field(max_length=128)] | None]
+    tools: NotRequired[Annotated[list[Tool], Field(fail_fast=True, max_length=128)] | None]
     tool_choice: NotRequired[Literal["none", "auto", "required"] | NamedTool | None]
     parallel_tool_calls: NotRequired[bool | None]
     response_format: NotRequired[ResponseFormat | None]
     reasoning_effort: NotRequired[Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None]
-    chat_template_kwargs: NotRequired[Annotated[dict[Short, bool | int | float | Short], Field(max_length=16)] | None]
+    chat_template_kwargs: NotRequired[TemplateArguments | None]
     metadata: NotRequired[Metadata | None]
     store: NotRequired[Literal[False] | None]
     service_tier: NotRequired[Literal["auto", "default"] | None]
@@ -233,7 +272,7 @@ class EmbeddingRequest(TypedDict):
     """``POST /v1/embeddings``."""
 
     model: ModelName
-    input: Text | Texts | TokenIds | Annotated[list[TokenIds], Field(min_length=1, max_length=2048)]
+    input: Text | Texts | TokenIds | Annotated[list[TokenIds], Field(fail_fast=True, min_length=1, max_length=2048)]
     encoding_format: NotRequired[Literal["float", "base64"] | None]
     dimensions: NotRequired[Count | None]
     user: NotRequired[Short | None]

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from cluster.spec import Limits
 from router.wire.endpoints import Endpoint
@@ -18,6 +19,8 @@ from router.wire.errors import Refusal
 Request = dict[str, Any]
 
 _SHOWN = 200
+_TOLD = 100
+"""A body with more mistakes than this is not worth explaining: spelling out millions would stop the gateway."""
 
 
 def parse(endpoint: Endpoint, body: bytes, limits: Limits) -> Request:
@@ -27,12 +30,11 @@ def parse(endpoint: Endpoint, body: bytes, limits: Limits) -> Request:
         Refusal: 400; the JSON is broken, nested too deep, or a field is unknown, missing, or out of its range.
 
     """
+    value = read_json(body, limits)
     try:
-        request: Request = endpoint.body.validate_json(body)
+        request: Request = endpoint.body.validate_python(value)
     except ValidationError as exc:
-        raise _refusal(exc, body, limits) from None
-    if body.count(b"{") + body.count(b"[") > limits.depth:
-        _check_depth(request, limits.depth)
+        raise _refusal(exc, value) from None
     if (request.get("n") or 1) > limits.choices or (request.get("best_of") or 1) > limits.choices:
         param = "n" if (request.get("n") or 1) > limits.choices else "best_of"
         msg = f"{param}: at most {limits.choices} answers to one request."
@@ -40,10 +42,28 @@ def parse(endpoint: Endpoint, body: bytes, limits: Limits) -> Request:
     return request
 
 
-def _check_depth(request: Request, limit: int) -> None:
+def read_json(body: bytes, limits: Limits) -> object:
+    """The body's JSON, of any shape; numbers beyond 64 bits come out as floats, so that all of it can be written again.
+
+    Raises:
+        Refusal: 400; it is broken, or nested too deep.
+
+    """
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as exc:
+        if "depth limit" in exc.msg:
+            raise _too_deep(limits.depth) from None
+        raise Refusal(400, f"The body is not valid JSON: {exc}", code="invalid_json") from None
+    if body.count(b"{") + body.count(b"[") > limits.depth:
+        _check_depth(value, limits.depth)
+    return value
+
+
+def _check_depth(value: object, limit: int) -> None:
     """Walk what was parsed, level by level; the parser itself stops far before the stack would."""
-    level: list[Any] = [request]
-    for _ in range(limit + 1):
+    level: list[Any] = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(limit):
         level = [
             inner
             for outer in level
@@ -59,21 +79,25 @@ def _too_deep(limit: int) -> Refusal:
     return Refusal(400, f"The body is nested over {limit} deep.", code="nesting_too_deep")
 
 
-def _refusal(error: ValidationError, body: bytes, limits: Limits) -> Refusal:
+def _refusal(error: ValidationError, value: object) -> Refusal:
     """The problem that lies deepest (so of the branch that the caller meant), in the words of OpenAI's errors."""
+    if error.error_count() > _TOLD:
+        return Refusal(400, f"The body has {error.error_count()} mistakes.", code="invalid_value")
     problems = error.errors(include_url=False, include_context=False, include_input=False)
-    problem = max(problems, key=lambda found: len(found["loc"]))
-    if problem["type"] == "json_invalid":
-        if "recursion limit" in problem["msg"]:
-            return _too_deep(limits.depth)
-        return Refusal(400, f"The body is not valid JSON: {problem['msg']}", code="invalid_json")
-    param = _field(problem["loc"], orjson.loads(body), missing=problem["type"] == "missing")[:_SHOWN]
+    problem = max(problems, key=_depth)
+    param = _field(problem["loc"], value, missing=problem["type"] == "missing")[:_SHOWN]
     if problem["type"] == "extra_forbidden":
         return Refusal(400, f"Unrecognized request argument: {param}", param=param, code="unknown_parameter")
     if problem["type"] == "missing":
         return Refusal(400, f"Missing required parameter: {param}", param=param, code="missing_required_parameter")
     message = f"{param}: {problem['msg']}" if param else "The body must be a JSON object."
     return Refusal(400, message[: 2 * _SHOWN], param=param or None, code="invalid_value")
+
+
+def _depth(problem: ErrorDetails) -> tuple[bool, int, list[int]]:
+    """How far a branch got before it found the problem; one that only found a list too long got through all of it."""
+    path = problem["loc"]
+    return problem["type"] == "too_long", len(path), [step for step in path if isinstance(step, int)]
 
 
 def _field(path: tuple[int | str, ...], value: object, *, missing: bool) -> str:

@@ -13,8 +13,9 @@ from typing_extensions import TypedDict
 
 from router.wire.fields import Json, Metadata, ModelName, Short, Temperature, Text, Tokens, Unit, closed
 
-Items = Annotated[list[Json], Field(min_length=1, max_length=10_000)]
-Tools = Annotated[list[Json], Field(max_length=128)]
+Items = Annotated[list[Json], Field(fail_fast=True, min_length=1, max_length=10_000)]
+Blocks = Annotated[list[Json], Field(fail_fast=True, max_length=10_000)]
+Tools = Annotated[list[Json], Field(fail_fast=True, max_length=128)]
 
 
 @closed
@@ -36,7 +37,7 @@ class ResponsesRequest(TypedDict):
     text: NotRequired[Json | None]
     reasoning: NotRequired[Json | None]
     truncation: NotRequired[Literal["auto", "disabled"] | None]
-    include: NotRequired[Annotated[list[Short], Field(max_length=16)] | None]
+    include: NotRequired[Annotated[list[Short], Field(fail_fast=True, max_length=16)] | None]
     metadata: NotRequired[Metadata | None]
     user: NotRequired[Short | None]
     safety_identifier: NotRequired[Short | None]
@@ -51,7 +52,7 @@ class AnthropicMessage(TypedDict):
     """One turn."""
 
     role: Literal["user", "assistant", "system"]
-    content: Text | Annotated[list[Json], Field(max_length=10_000)]
+    content: Text | Blocks
 
 
 @closed
@@ -59,11 +60,11 @@ class MessagesRequest(TypedDict):
     """``POST /v1/messages``."""
 
     model: ModelName
-    messages: Annotated[list[AnthropicMessage], Field(min_length=1, max_length=10_000)]
+    messages: Annotated[list[AnthropicMessage], Field(fail_fast=True, min_length=1, max_length=10_000)]
     max_tokens: Tokens
-    system: NotRequired[Text | list[Json] | None]
+    system: NotRequired[Text | Blocks | None]
     stream: NotRequired[bool | None]
-    stop_sequences: NotRequired[Annotated[list[Short], Field(max_length=16)] | None]
+    stop_sequences: NotRequired[Annotated[list[Short], Field(fail_fast=True, max_length=16)] | None]
     temperature: NotRequired[Unit | None]
     top_p: NotRequired[Unit | None]
     top_k: NotRequired[Annotated[int, Field(ge=0, le=1_000_000)] | None]

@@ -1,8 +1,8 @@
 """The tail of a stream, watched without parsing its chunks.
 
 Bytes pass through whole events at a time, so that an error event can follow at any moment and a cut never splits a
-character. Only a block that carries usage or an abort is looked into; those are one or two in a stream. JSON escapes
-line breaks and quotes inside of strings, so what a model writes cannot be mistaken for any of the marks.
+character. Only an event that bears a mark (usage, an error, an abort) is looked into; those are one or two in a stream.
+JSON escapes line breaks and quotes inside of strings, so what a model writes cannot be mistaken for any of the marks.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import orjson
 from router.wire.endpoints import Endpoint
 from router.wire.usage import Usage, usage_of
 
-_USAGE = (b'"usage":{', b'"usage": {')
-_ABORT = (b'"finish_reason":"abort"', b'"finish_reason": "abort"')
+_USAGE, _USAGE_SPACED, _ERROR, _ABORT = _MARKS = (b'"usage":{', b'"usage": {', b'"error"', b'"abort"')
+_BETWEEN = (b"\n\n", b"\r\n\r\n")
+"""What ends an event."""
 
 
 class StreamTail:
@@ -27,7 +28,7 @@ class StreamTail:
         self.complete = False
         """The ending was seen; whatever follows it is dropped."""
         self.aborted = False
-        """The engine gave up on the request; it ends like a complete one but is none."""
+        """The engine gave up on the request, by an error or an abort; nothing from there on has passed."""
         self.usage: Usage | None = None
 
     def feed(self, data: bytes) -> bytes:
@@ -36,50 +37,65 @@ class StreamTail:
             return b""
         if self._rest:
             data = self._rest + data
-        end = data.rfind(b"\n\n") + 2
-        if end == 1:
-            end = data.rfind(b"\r\n\r\n") + 4
-            if end == 3:  # noqa: PLR2004 - not found
-                self._rest = data
-                return b""
-        if end == len(data):
+        if data.endswith(_BETWEEN):
             self._rest = b""
         else:
-            self._rest = data[end:]
-            data = data[:end]
-        if _USAGE[0] in data or _USAGE[1] in data:
-            data = self._without_usage(data)
-        if _ABORT[0] in data or _ABORT[1] in data:
-            self.aborted = True
-            return b""
+            end = _end_of_last(data, len(self._rest))
+            data, self._rest = data[:end], data[end:]
+        if _USAGE in data or _USAGE_SPACED in data or _ERROR in data or _ABORT in data:
+            data = self._looked_into(data)
         for ending in self._endings:
-            if data.startswith(ending) or b"\n" + ending in data:
+            at = 0 if data.startswith(ending) else data.find(b"\n" + ending)
+            if at >= 0:
                 self.complete = True
+                return data[: _end_of(data, at + 1)]
         return data
 
-    def _without_usage(self, data: bytes) -> bytes:
-        """Read the usage out of the events that have it; drop those that are there for nothing else."""
-        between = b"\r\n\r\n" if b"\r\n\r\n" in data else b"\n\n"
-        at = _next_usage(data, 0)
+    def _looked_into(self, data: bytes) -> bytes:
+        """Read the usage; drop an event that is there for nothing else, and everything from a failure on."""
+        at = _next_mark(data, 0)
         while at >= 0:
-            start = data.rfind(between, 0, at)
-            start = 0 if start < 0 else start + len(between)
-            stop = data.find(between, at) + len(between)
+            start, stop = _end_of_last(data[:at], 0), _end_of(data, at)
             payload = _payload(data[start:stop])
+            if _gave_up(payload):
+                self.aborted = True
+                return data[:start]
             used = usage_of(payload)
             if used is not None:
                 self.usage = _merged(self.usage, used)
-            if self._withhold and isinstance(payload, dict) and payload.get("choices") == []:
-                data = data[:start] + data[stop:]
-                stop = start
-            at = _next_usage(data, stop)
+                if self._withhold and isinstance(payload, dict) and payload.get("choices") == []:
+                    data = data[:start] + data[stop:]
+                    stop = start
+            at = _next_mark(data, stop)
         return data
 
 
-def _next_usage(data: bytes, start: int) -> int:
-    """Where the next mark of usage is; -1 for nowhere."""
-    found = [at for mark in _USAGE if (at := data.find(mark, start)) >= 0]
-    return min(found, default=-1)
+def _end_of_last(data: bytes, known: int) -> int:
+    """Where the last whole event ends, 0 for nowhere; the first ``known`` bytes are known to hold no end."""
+    start = max(0, known - 3)
+    return max(at + len(mark) if (at := data.rfind(mark, start)) >= 0 else 0 for mark in _BETWEEN)
+
+
+def _end_of(data: bytes, start: int) -> int:
+    """Where the event that ``start`` lies in ends."""
+    return min(at + len(mark) if (at := data.find(mark, start)) >= 0 else len(data) for mark in _BETWEEN)
+
+
+def _next_mark(data: bytes, start: int) -> int:
+    """Where the next mark is; -1 for nowhere."""
+    return min((at for mark in _MARKS if (at := data.find(mark, start)) >= 0), default=-1)
+
+
+def _gave_up(payload: object) -> bool:
+    """Whether an event tells that the engine failed: vLLM ends such streams like complete ones."""
+    if not isinstance(payload, dict):
+        return False
+    if payload.get("error") or "error" in (payload.get("type"), payload.get("object")):
+        return True
+    choices = payload.get("choices")
+    return isinstance(choices, list) and any(
+        isinstance(choice, dict) and choice.get("finish_reason") == "abort" for choice in choices
+    )
 
 
 def _payload(event: bytes) -> object:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
+_MOST = 1 << 40
+"""An engine that reports more tokens than this is mistaken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +28,15 @@ def usage_of(answer: object) -> Usage | None:
     return None
 
 
-def usage_in(body: bytes) -> Usage | None:
-    """The usage in a whole JSON body.
-
-    Raises:
-        ValueError: the body is not JSON, so the answer was cut.
-
-    """
-    return usage_of(orjson.loads(body))
-
-
 def _usage(found: dict[str, Any]) -> Usage:
     prompt = _count(found, "prompt_tokens") or _count(found, "input_tokens")
     completion = _count(found, "completion_tokens") or _count(found, "output_tokens")
     details = found.get("prompt_tokens_details") or found.get("input_tokens_details") or found
+    details = details if isinstance(details, dict) else {}
     cached = _count(details, "cached_tokens") or _count(details, "cache_read_input_tokens")
     return Usage(prompt, completion, cached)
 
 
 def _count(found: dict[str, Any], field: str) -> int:
     value = found.get(field)
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if type(value) is int and 0 < value <= _MOST else 0

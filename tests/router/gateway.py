@@ -1,0 +1,139 @@
+"""The gateway under test: the real application on the real server, in the test's own event loop, on a free port."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+from typing import Any, Self
+
+import uvicorn
+from prometheus_client.parser import text_string_to_metric_families
+
+from cluster.spec import Fleet
+from router.app import build
+from router.observe.log import JsonLog
+from router.server import config
+from tests.router.client import Response, fetch
+from tests.router.engine import Engine
+
+CHAT = ("chat", "tools", "json_schema")
+
+
+def fleet_of(small: str, large: str, embed: str, **gateway: Any) -> Fleet:  # noqa: ANN401 - as in a fleet file
+    """A fleet of three models at three addresses; ``gateway`` is that section of the fleet file."""
+    return Fleet.model_validate(
+        {
+            "name": "test",
+            "models": {
+                "s": {
+                    "engine": "url",
+                    "url": small,
+                    "context_length": 4096,
+                    "capabilities": CHAT,
+                    "served_as": "org/s",
+                },
+                "l": {"engine": "url", "url": large, "context_length": 8192, "capabilities": [*CHAT, "vision"]},
+                "e": {"engine": "url", "url": embed, "context_length": 256, "capabilities": ["embeddings"]},
+            },
+            "tiers": {"small": ["s"], "large": ["l"], "embedding": ["e"]},
+            "gateway": gateway,
+        },
+    )
+
+
+class Running:
+    """``async with Running(fleet)`` serves it; leaving cuts what is open and takes it down at once."""
+
+    def __init__(self, fleet: Fleet, engines: str = "http://127.0.0.1:9/{model}") -> None:
+        """Nothing listens yet."""
+        self._out = io.BytesIO()
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        self.app = build(fleet, engines, JsonLog(self._out))
+        self.server = uvicorn.Server(config(self.app, fleet.gateway.deadlines.drain))
+
+    async def __aenter__(self) -> Self:
+        """What ``uvicorn.Server.serve`` does before its main loop."""
+        settings = self.server.config
+        settings.load()
+        self.server.lifespan = settings.lifespan_class(settings)
+        await self.server.startup([self._socket])
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """The end of ``serve``, without its waiting."""
+        for listener in self.server.servers:
+            listener.close()
+        for connection in list(self.server.server_state.connections):
+            connection.transport.abort()
+        await self.server.lifespan.shutdown()
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The log so far."""
+        return [json.loads(line) for line in self._out.getvalue().splitlines()]
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        """The log's lines of requests."""
+        return [line for line in self.lines if line["event"] == "request"]
+
+    async def post(self, path: str, body: object, **headers: str) -> Response:
+        """One request on a connection of its own."""
+        return await fetch(self.port, path, body, **headers)
+
+    async def get(self, path: str) -> Response:
+        """The same without a body."""
+        return await fetch(self.port, path, method="GET")
+
+    async def chat(self, **fields: object) -> Response:
+        """A short conversation with ``auto``."""
+        return await self.post("/v1/chat/completions", {**chat(), **fields})
+
+    async def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+        """Every sample of ``/metrics``, by name and labels."""
+        text = (await self.get("/metrics")).body.decode()
+        families = text_string_to_metric_families(text)
+        return {(one.name, frozenset(one.labels.items())): one.value for family in families for one in family.samples}
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """The sum of the samples with this name and these labels."""
+        return sum(
+            value
+            for (sample, found), value in (await self.metrics()).items()
+            if sample == name and frozenset(labels.items()) <= found
+        )
+
+
+def chat(text: str = "Hello?", **fields: object) -> dict[str, object]:
+    """The body of a short conversation with ``auto``."""
+    return {"model": "auto", "messages": [{"role": "user", "content": text}], **fields}
+
+
+class Trio:
+    """The three engines behind :func:`fleet_of`."""
+
+    def __init__(self) -> None:
+        """None runs yet."""
+        self.small, self.large, self.embed = Engine(), Engine(), Engine()
+
+    async def __aenter__(self) -> Self:
+        """Start them."""
+        for engine in self:
+            await engine.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Take them down."""
+        for engine in self:
+            await engine.__aexit__()
+
+    def __iter__(self) -> Any:  # noqa: ANN401
+        """Each."""
+        return iter((self.small, self.large, self.embed))
+
+    def fleet(self, **gateway: Any) -> Fleet:  # noqa: ANN401 - as in a fleet file
+        """The fleet in front of them."""
+        return fleet_of(self.small.url, self.large.url, self.embed.url, **gateway)
