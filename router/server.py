@@ -93,7 +93,8 @@ class Protocol(HttpToolsProtocol):
         self._header_bytes = 0
         self.scope["extensions"] = {"freehold.gone": self._watch}  # type: ignore[dict-item]
         super().on_headers_complete()
-        self.cycle.transport = _OneWrite(self.transport)  # type: ignore[assignment] # has what a cycle uses
+        if self.scope["method"] != "HEAD":  # whose answer is a head without any piece
+            self.cycle.transport = _OneWrite(self.transport)  # type: ignore[assignment] # has what a cycle uses
         if self._lingering:
             self.cycle.keep_alive = False
 
