@@ -7,7 +7,6 @@ others than is needed. PostgreSQL refuses to run as root, so root hands it to a 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import pwd
@@ -78,30 +77,31 @@ class Postgres:
         near = self.root / "socket"
         return near if len(os.fsencode(near)) <= _SOCKET_BYTES else self.scratch / "postgres"
 
-    async def start(self, environment: Mapping[str, str]) -> asyncio.subprocess.Process:
+    def start(self, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
         """Make the data directory if there is none, start the server, return when it takes connections.
 
         Raises:
             StartError: it does not start, or its data are of another version.
 
         """
-        await asyncio.to_thread(self._prepare)
+        self._prepare()
         with self.log.open("ab") as sink:
-            server = await asyncio.create_subprocess_exec(
-                *self._command(),
+            server = subprocess.Popen(
+                self._command(),
                 env=environment,
-                stdin=asyncio.subprocess.DEVNULL,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
                 start_new_session=True,
                 **_as_user(),
             )
         while not self._ready(server.pid):
-            if server.returncode is not None:
+            if server.poll() is not None:
                 msg = f"the database ended while starting: {last_words(self.log)} (log: {self.log})"
                 raise StartError(msg)
-            await asyncio.sleep(_POLL_S)
-        await asyncio.to_thread(self._make_database)
+            time.sleep(_POLL_S)
+        self._make_database()
         return server
 
     def stop(self) -> None:
@@ -192,7 +192,8 @@ def _user() -> pwd.struct_passwd:
     with contextlib.suppress(KeyError):
         return pwd.getpwnam(_USER)
     options = ["--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin"]
-    made = subprocess.run(["useradd", *options, _USER], capture_output=True, text=True, check=False)
+    useradd = shutil.which("useradd") or "/usr/sbin/useradd"
+    made = subprocess.run([useradd, *options, _USER], capture_output=True, text=True, check=False)
     with contextlib.suppress(KeyError):
         return pwd.getpwnam(_USER)
     msg = (

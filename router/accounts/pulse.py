@@ -85,10 +85,9 @@ class Pulse:
                 try:
                     await self._live(connection)
                 finally:
-                    self._lose()
                     await connection.close()
             except (Error, OSError, TimeoutError) as exc:
-                _log.warning("the database is away: %s", str(exc).strip().partition("\n")[0] or type(exc).__name__)
+                self._lose(str(exc).strip().partition("\n")[0] or type(exc).__name__)
             await asyncio.sleep(AGAIN_S)
 
     async def _live(self, connection: AsyncConnection[Any]) -> None:
@@ -124,11 +123,13 @@ class Pulse:
     def _come_back(self) -> None:
         if not self.alive:
             self._here.set()
+            _log.info("the database is there")
             for _, back in self._hooks:
                 back()
 
-    def _lose(self) -> None:
+    def _lose(self, cause: str) -> None:
         if self.alive:
+            _log.warning("the database is away: %s", cause)
             self._here.clear()
             for listening in self._listening.values():
                 listening.clear()

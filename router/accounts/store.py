@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any, Self
 
@@ -48,6 +48,7 @@ class Store:
     def __init__(self, url: URL, connections: int) -> None:
         """Use :meth:`open`."""
         self._engine = _engine(url, connections)
+        self._alone = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._dsn = make_conninfo(plain, **_CONNECTION)
         self._pulse = Pulse(self._connect)
@@ -98,8 +99,7 @@ class Store:
         """The database's clock, in UTC, without asking it; setting this machine's clock changes nothing."""
         return self._pulse.now()
 
-    @asynccontextmanager
-    async def begin(self, deadline_s: float = DEADLINE_S) -> AsyncIterator[AsyncConnection]:
+    def begin(self, deadline_s: float = DEADLINE_S) -> AbstractAsyncContextManager[AsyncConnection]:
         """A transaction that is committed when the block is left, or rolled back when an error leaves it.
 
         Raises:
@@ -107,8 +107,18 @@ class Store:
                 commit under way took place is then unknown.
 
         """
+        return self._bounded(self._engine.begin(), deadline_s)
+
+    def autocommit(self, deadline_s: float = DEADLINE_S) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A connection on which each statement is a transaction by itself, and so one round trip. Raises as above."""
+        return self._bounded(self._alone.connect(), deadline_s)
+
+    @asynccontextmanager
+    async def _bounded(
+        self, opening: AbstractAsyncContextManager[AsyncConnection], deadline_s: float
+    ) -> AsyncIterator[AsyncConnection]:
         try:
-            async with self._engine.begin() as connection:
+            async with opening as connection:
                 with hanging_up(_psycopg(connection), deadline_s):
                     yield connection
         except (DBAPIError, DisconnectionError, PoolTimeoutError) as exc:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -50,13 +50,12 @@ def server() -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="fh-pg-", ignore_cleanup_errors=True) as directory:
         root = Path(directory)
         postgres = Postgres(root / "postgres", root, root / "postgres.log", connections=200)
-        with asyncio.Runner() as runner:
-            process = runner.run(postgres.start(os.environ))
-            server = Server(postgres)
-            yield server
-            server.close()
-            postgres.stop()
-            runner.run(process.wait())
+        process = postgres.start(os.environ)
+        server = Server(postgres)
+        yield server
+        server.close()
+        process.send_signal(signal.SIGQUIT)  # its data go anyway, so none need to be written
+        process.wait()
 
 
 @pytest.fixture

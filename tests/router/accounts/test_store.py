@@ -19,10 +19,14 @@ async def test_commit_and_rollback(store: Store) -> None:
     """A block that ends commits, one that raises leaves nothing."""
     async with store.begin() as connection:
         await connection.execute(text("INSERT INTO tenants (name, plan) VALUES ('a', 'p')"))
-    with pytest.raises(IntegrityError):
+
+    async def twice() -> None:
         async with store.begin() as connection:
             await connection.execute(text("INSERT INTO tenants (name, plan) VALUES ('b', 'p')"))
             await connection.execute(text("INSERT INTO tenants (name, plan) VALUES ('a', 'p')"))
+
+    with pytest.raises(IntegrityError):
+        await twice()
     async with store.begin() as connection:
         assert (await connection.scalars(text("SELECT name FROM tenants"))).all() == ["a"]
 
@@ -65,9 +69,13 @@ async def test_notices(store: Store, database: str) -> None:
 
 async def test_hanging_transaction(store: Store) -> None:
     """A transaction ends at its deadline, however long the server would take."""
-    with pytest.raises(StoreUnavailableError):
+
+    async def sleep() -> None:
         async with store.begin(deadline_s=0.05) as connection:
             await connection.execute(text("SELECT pg_sleep(60)"))
+
+    with pytest.raises(StoreUnavailableError):
+        await sleep()
     async with store.begin() as connection:
         assert await connection.scalar(text("SELECT 1")) == 1
 
