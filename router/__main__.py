@@ -32,7 +32,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m router", description="The Freehold gateway.")
     parser.add_argument("--fleet", required=True, type=Path, help="the fleet file")
-    parser.add_argument("--engines", default="http://127.0.0.1:8000/{model}", help="engines' base address, with {model}")
+    engines = "http://127.0.0.1:8000/{model}"
+    parser.add_argument("--engines", default=engines, help="engines' base address, with {model}")
     parser.add_argument("--host", help="default: gateway.host of the fleet file")
     parser.add_argument("--port", type=int, help="default: gateway.port of the fleet file")
     options = parser.parse_args(argv)

@@ -12,6 +12,7 @@ import time
 from starlette.types import Receive, Scope, Send
 
 from router.decide.facts import Decision
+from router.desk import OPEN_TAB
 from router.observe.events import Finished
 from router.wire.endpoints import Endpoint
 from router.wire.errors import Refusal, error_body
@@ -37,6 +38,9 @@ class Call:
         """The field of ``gateway.deadlines`` that has passed, ``client`` or ``total``; empty for none."""
         self.started = False
         """The client has seen the answer's status."""
+        self.tab = OPEN_TAB
+        self.limits: Headers = []
+        """Headers about what is left to the caller."""
         self._request_headers: Headers = scope["headers"]
         self._receive, self._send = receive, send
         self._headers: Headers = [(b"x-request-id", self.request_id.encode())]
@@ -96,7 +100,8 @@ class Call:
         """Send status and headers."""
         self.started = True
         self.event.status = status
-        await self._send({"type": "http.response.start", "status": status, "headers": self._headers + headers})
+        told = self._headers + self.limits + headers
+        await self._send({"type": "http.response.start", "status": status, "headers": told})
 
     async def piece(self, data: bytes) -> None:
         """Send a piece of a body that goes on."""
@@ -106,6 +111,11 @@ class Call:
         """Send the last piece."""
         self.event.last_byte = time.monotonic()
         await self._send({"type": "http.response.body", "body": data, "more_body": False})
+
+    async def settle(self) -> None:
+        """Close the account of the request; see :meth:`router.desk.Tab.settle`."""
+        self.event.last_byte = time.monotonic()
+        await self.tab.settle(self.event)
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Send an answer at once."""

@@ -26,6 +26,7 @@ from router.call import Call, ClientLeftError
 from router.decide.facts import Ask, Decision, Load
 from router.decide.features import to_tokenize, understand
 from router.decide.policy import Policy, unsure
+from router.desk import OPEN_DESK, Desk
 from router.observe.events import Listener, TargetFailed
 from router.relay import Relay, answer_whole
 from router.wire.endpoints import Endpoint
@@ -34,6 +35,7 @@ from router.wire.parse import Request, parse
 
 _BAD_REQUEST = 400
 _CLIENT_LEFT = 499
+_UNPAID = 402
 _TOO_MANY = 429
 _SERVER_ERROR = 500
 
@@ -41,9 +43,12 @@ _SERVER_ERROR = 500
 class Gateway:
     """Answers requests for one fleet."""
 
-    def __init__(self, fleet: Fleet, targets: Mapping[str, Target], policy: Policy, tell: Listener) -> None:
-        """``tell`` receives every event."""
-        self._fleet, self._targets, self._policy, self._tell = fleet, targets, policy, tell
+    def __init__(
+        self, fleet: Fleet, targets: Mapping[str, Target], policy: Policy, tell: Listener, desk: Desk = OPEN_DESK
+    ) -> None:
+        """``tell`` receives every event; ``desk`` lets requests in and keeps their accounts."""
+        self._fleet, self._targets, self._policy = fleet, targets, policy
+        self._desk, self._tell = desk, tell
 
     async def answer(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         """Lead one request from its first byte to its end."""
@@ -52,6 +57,7 @@ class Gateway:
         loop = asyncio.get_running_loop()
         deadline = loop.call_later(deadlines.client, call.expire, "client")
         try:
+            call.tab = await self._desk.open(scope, endpoint)
             body = await call.body(self._fleet.gateway.limits.body_bytes)
             deadline.cancel()
             deadline = loop.call_later(deadlines.total, call.expire, "total")
@@ -67,20 +73,21 @@ class Gateway:
                 raise
         finally:
             deadline.cancel()
-            self._account(call)
+            await self._account(call)
 
     async def _live(self, call: Call, body: bytes) -> None:
         began = time.perf_counter()
         request = parse(call.endpoint, body, self._fleet.gateway.limits)
         call.event.asked_model, call.event.stream = request["model"], bool(request.get("stream"))
         ask = understand(call.endpoint, request)
-        decision = self._policy.decide(ask, self.load)
+        decision = self._policy.decide(ask, self.load, call.tab.allowed)
         call.event.decision_s = time.perf_counter() - began
         if unsure(ask, self._fleet.models[decision.model]):
             ask = await self.counted(ask, decision, request)
-            decision = self._policy.decide(ask, self.load)
+            decision = self._policy.decide(ask, self.load, call.tab.allowed)
         call.event.prompt_tokens = ask.prompt_tokens
         call.decided(decision)
+        call.limits = await call.tab.hold(ask)
         await self._forward(call, request, decision)
 
     def load(self, model: str) -> Load:
@@ -109,6 +116,10 @@ class Gateway:
             except (UpstreamError, QueueFullError) as exc:
                 last = exc
                 continue
+            except Refusal as refusal:
+                if refusal.status != _UNPAID or position + 1 == len(names):
+                    raise
+                continue
             return
         call.event.outcome = "refused" if isinstance(last, QueueFullError) else "failed"
         raise _no_answer(call.event.model, last) from last
@@ -116,14 +127,14 @@ class Gateway:
     async def _at(self, call: Call, target: Target, request: Request, *, others: bool) -> None:
         """Take a slot at a target and have it answer, with a second try where another replica may do better."""
         waits = time.monotonic()
-        await target.slots.take()
+        await target.slots.take(call.tab.caller)
         try:
             call.event.queued_s += time.monotonic() - waits
             try:
                 await self._attempt(call, target, request)
             except UpstreamError as exc:
                 again = _worth_another_replica(exc, others=others)
-                self._tell(TargetFailed(call.request_id, target.name, exc.cause, str(exc), retried=again or others))
+                self._failed(call, target, exc, retried=again or others)
                 if not again:
                     raise
                 await self._last_attempt(call, target, request, others=others)
@@ -134,12 +145,18 @@ class Gateway:
         try:
             await self._attempt(call, target, request)
         except UpstreamError as exc:
-            self._tell(TargetFailed(call.request_id, target.name, exc.cause, str(exc), retried=others))
+            self._failed(call, target, exc, retried=others)
             raise
+
+    def _failed(self, call: Call, target: Target, error: UpstreamError, *, retried: bool) -> None:
+        call.tab.failed(call.event, target.name, retried=retried)
+        self._tell(TargetFailed(call.request_id, target.name, error.cause, str(error), retried=retried))
 
     async def _attempt(self, call: Call, target: Target, request: Request) -> None:
         """Ask the target; from its first byte on, what comes is relayed and no error leaves this method."""
         call.event.attempts += 1
+        if target.model.price is not None:
+            await call.tab.pay(call.event, target.name)
         relay = Relay(call, request)
         connection, first = await target.ask(relay.path, relay.request, call.request_id.encode())
         try:
@@ -168,12 +185,17 @@ class Gateway:
             call.event.outcome = "failed"
             await call.refuse(NoAnswer(504, message, code=f"deadline_{which}"))
 
-    def _account(self, call: Call) -> None:
+    async def _account(self, call: Call) -> None:
         event = call.event
         event.last_byte = event.last_byte or time.monotonic()
         if call.left and event.outcome != "complete":
             event.outcome = "gone"
             event.status = event.status or _CLIENT_LEFT
+        event.tenant = call.tab.tenant
+        try:
+            await call.tab.settle(event)
+        except Refusal as refusal:
+            event.error = event.error or refusal.code or ""
         self._tell(event)
 
 

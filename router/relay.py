@@ -48,12 +48,13 @@ class Relay:
         failure: UpstreamError | None = None
         while data:
             out = tail.feed(data)
+            if tail.complete:
+                await self._complete(connection, tail, out)
+                return
             if out:
-                if not call.started:
-                    call.event.first_byte = time.monotonic()
-                    await call.start(connection.status, [(b"content-type", connection.content_type), _UNCACHED])
+                await self._start(connection)
                 await call.piece(out)
-            if tail.complete or tail.aborted:
+            if tail.aborted:
                 break
             connection.expect("between_tokens", deadlines.between_tokens)
             try:
@@ -64,18 +65,36 @@ class Relay:
         if not call.started:
             raise failure or CutError("the stream ended before its first event")
         self._note(tail)
-        if tail.complete:
-            call.event.outcome = "complete"
-            await call.end()
-            await _finish(connection)
-        else:
-            await self._cut(failure or CutError("the engine gave up on the request" if tail.aborted else "no ending"))
+        await self._cut(failure or CutError("the engine gave up on the request" if tail.aborted else "no ending"))
+
+    async def _start(self, connection: Connection) -> None:
+        if not self._call.started:
+            self._call.event.first_byte = time.monotonic()
+            await self._call.start(connection.status, [(b"content-type", connection.content_type), _UNCACHED])
+
+    async def _complete(self, connection: Connection, tail: StreamTail, out: bytes) -> None:
+        """The last events go out once the account of the request is durable."""
+        call = self._call
+        await self._start(connection)
+        self._note(tail)
+        call.event.outcome = "complete"
+        try:
+            await call.settle()
+        except Refusal as refusal:
+            call.event.outcome, call.event.error = "cut", refusal.code or ""
+            await call.end(error_event(refusal.message, refusal.code or "", call.endpoint.dialect))
+            return
+        await call.end(out)
+        await _finish(connection)
 
     def _note(self, tail: StreamTail) -> None:
+        """What was used, as the engine says, or as far as the stream came."""
+        event = self._call.event
         if tail.usage is not None:
-            event = self._call.event
             event.prompt_tokens, event.completion_tokens = tail.usage.prompt, tail.usage.completion
             event.cached_tokens = tail.usage.cached
+        else:
+            event.completion_tokens = tail.pieces
 
     async def _cut(self, failure: UpstreamError) -> None:
         call = self._call
@@ -118,7 +137,8 @@ async def answer_whole(call: Call, connection: Connection, body: bytes) -> None:
         call.event.prompt_tokens, call.event.completion_tokens = usage.prompt, usage.completion
         call.event.cached_tokens = usage.cached
     call.event.first_byte = time.monotonic()
-    call.event.outcome = "complete"
+    call.event.status, call.event.outcome = connection.status, "complete"
+    await call.settle()
     await call.whole(connection.status, [(b"content-type", b"application/json")], body)
 
 

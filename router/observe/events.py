@@ -15,6 +15,7 @@ class Finished:
     started: float
     """Monotonic seconds, as all times here."""
     stream: bool = False
+    tenant: str = ""
     asked_model: str = ""
     model: str = ""
     tier: str = ""

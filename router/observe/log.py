@@ -80,6 +80,7 @@ def _finished(event: Finished) -> dict[str, object]:
         "request_id": event.request_id,
         "endpoint": event.endpoint,
         "stream": event.stream,
+        "tenant": event.tenant,
         "asked_model": event.asked_model,
         "model": event.model,
         "tier": event.tier,

@@ -39,6 +39,8 @@ class Endpoint:
     """What the last event of a complete stream begins with; a stream that stops before any of them was cut."""
     asks_usage: bool = False
     """Whether ``stream_options.include_usage`` makes a stream report its usage."""
+    piece: bytes = b""
+    """What every event with a piece of the answer contains once."""
     answer_limit: str = ""
     """The body's field that bounds the answer's tokens."""
 
@@ -55,6 +57,7 @@ ENDPOINTS: dict[str, Endpoint] = {
             Dialect.OPENAI,
             _DONE,
             asks_usage=True,
+            piece=b'"delta":',
             answer_limit="max_completion_tokens",
         ),
         Endpoint(
@@ -64,6 +67,7 @@ ENDPOINTS: dict[str, Endpoint] = {
             Dialect.OPENAI,
             _DONE,
             asks_usage=True,
+            piece=b'"text":',
             answer_limit="max_tokens",
         ),
         Endpoint(Kind.EMBEDDING, "/v1/embeddings", TypeAdapter(EmbeddingRequest), Dialect.OPENAI),
@@ -73,6 +77,7 @@ ENDPOINTS: dict[str, Endpoint] = {
             TypeAdapter(ResponsesRequest),
             Dialect.RESPONSES,
             (b"event: response.completed", b"event: response.incomplete", b"event: response.failed"),
+            piece=b"event: response.output_text.delta",
             answer_limit="max_output_tokens",
         ),
         Endpoint(
@@ -81,6 +86,7 @@ ENDPOINTS: dict[str, Endpoint] = {
             TypeAdapter(MessagesRequest),
             Dialect.ANTHROPIC,
             (b"event: message_stop",),
+            piece=b"event: content_block_delta",
             answer_limit="max_tokens",
         ),
     )

@@ -30,9 +30,22 @@ class StreamTail:
         self.aborted = False
         """The engine gave up on the request, by an error or an abort; nothing from there on has passed."""
         self.usage: Usage | None = None
+        self._piece = endpoint.piece
+        self._pieces = 0
+
+    @property
+    def pieces(self) -> int:
+        """Pieces of text that have passed: about as many tokens, where a cut leaves no other count."""
+        return self._pieces
 
     def feed(self, data: bytes) -> bytes:
         """Take what arrived; give back the whole events that may go to the client."""
+        passed = self._passed(data)
+        if self._piece:
+            self._pieces += passed.count(self._piece)
+        return passed
+
+    def _passed(self, data: bytes) -> bytes:
         if self.complete or self.aborted:
             return b""
         if self._rest:

@@ -1,0 +1,87 @@
+"""The accounts' side of one request: what it may use, what it holds while under way, what is written when it ends.
+
+:class:`Tab` is the desk's answer for one request. In open mode nobody is asked anything and nothing is counted; with
+accounts (:class:`router.books.Books`) the same four calls hold quota, reserve money and write the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol
+
+from starlette.types import Scope
+
+from router.backends.fairness import Caller
+from router.backends.slots import ANYONE
+from router.decide.facts import Ask
+from router.observe.events import Finished
+from router.wire.endpoints import Endpoint
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Tab:
+    """One request's account; this one is open: nothing is asked, nothing is counted."""
+
+    allowed: Collection[str] | None = None
+    """Models that may answer; None for all."""
+    caller: Caller = ANYONE
+    """On whose behalf it waits for a slot."""
+    tenant = ""
+
+    async def hold(self, ask: Ask) -> Headers:
+        """Hold what the request may use; gives back headers about the limits.
+
+        Raises:
+            Refusal: 429 over a limit, 503 where that cannot be told.
+
+        """
+        del ask
+        return []
+
+    async def pay(self, event: Finished, model: str) -> None:
+        """Before an attempt at a paid model: reserve what it can cost at most.
+
+        Raises:
+            Refusal: 402 when a budget is gone, 503 when the database is away.
+
+        """
+
+    def failed(self, event: Finished, model: str, *, retried: bool) -> None:
+        """The attempt failed; where it is ``retried`` its row is written together with the last one's."""
+
+    async def settle(self, event: Finished) -> None:
+        """Write what the request used; returns when that is durable. Only the first call counts.
+
+        Raises:
+            Refusal: 503; it can be kept nowhere, so the answer must not end as if it were complete.
+
+        """
+
+
+OPEN_TAB = Tab()
+
+
+class Desk(Protocol):
+    """Opens tabs."""
+
+    async def open(self, scope: Scope, endpoint: Endpoint) -> Tab:
+        """Let a request in.
+
+        Raises:
+            Refusal: 401 or 403.
+
+        """
+        ...
+
+
+class OpenDesk:
+    """Whoever reaches the port may call."""
+
+    async def open(self, scope: Scope, endpoint: Endpoint) -> Tab:
+        """Let anyone in."""
+        del scope, endpoint
+        return OPEN_TAB
+
+
+OPEN_DESK = OpenDesk()
