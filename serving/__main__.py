@@ -38,11 +38,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m serving")
     parser.add_argument("--fleet", type=Path, required=True, help="the fleet file")
     parser.add_argument("--port", type=int, required=True, help="of 127.0.0.1, for all its models")
+    parser.add_argument("--scratch", type=Path, help="an empty directory with a short path, removed at the end")
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     try:
-        serve(arguments.fleet.absolute(), arguments.port)
+        serve(arguments.fleet.absolute(), arguments.port, arguments.scratch)
     except EngineFailedError as exc:
         emit("model_failed", model=exc.model, cause=exc.cause, log=exc.log)
         return exc.exit_code
@@ -60,8 +61,8 @@ class DriverFailedError(Exception):
     exit_code = StartError.exit_code
 
 
-def serve(file: Path, port: int) -> None:
-    """Check what can be checked in a second, make the weights, then watch the driver."""
+def serve(file: Path, port: int, given: Path | None = None) -> None:
+    """Check what can be checked in a second, make the weights, then watch the driver; ``given`` is for scratch."""
     fleet = load_fleet(file)
     for name, model in served(fleet).items():
         engine_kwargs(name, model)
@@ -72,7 +73,7 @@ def serve(file: Path, port: int) -> None:
     emit("step", name="weights", seconds=round(time.monotonic() - begun, 2))
     run = os.environ.setdefault(RUN, uuid.uuid4().hex[:12])
     processes.adopt_orphans()
-    with _scratch(fleet) as scratch, _nothing_left(run):
+    with _scratch(fleet, given) as scratch, _nothing_left(run):
         _drive(fleet, file, port, scratch)
 
 
@@ -108,12 +109,12 @@ def _end(driver: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def _scratch(fleet: Fleet) -> Iterator[Path]:
+def _scratch(fleet: Fleet, given: Path | None) -> Iterator[Path]:
     """A directory for everything temporary, with a path short enough for sockets; Ray's logs survive it."""
     home.logs().mkdir(parents=True, exist_ok=True)
     for name in served(fleet):
         home.engine_log(name).unlink(missing_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix="fh-"))
+    scratch = given or Path(tempfile.mkdtemp(prefix="fh-"))
     ray_logs = scratch / "session_latest" / "logs"
     kept = home.logs() / "ray"
     _replace(kept)
