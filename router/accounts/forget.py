@@ -62,9 +62,9 @@ async def forget(store: Store, name: str, piece: int = PIECE) -> dict[str, int]:
     async with store.begin(DEADLINE_S) as connection:
         removed = await _leave_service(connection, name)
     for table in _HISTORY:
-        removed[table.name] = 0
+        removed[str(table.name)] = 0
         while gone := await _some(store, table, name, piece):
-            removed[table.name] += gone
+            removed[str(table.name)] += gone
     if not any(removed.values()):
         raise no_tenant(name)
     return removed
@@ -76,7 +76,7 @@ async def _leave_service(connection: AsyncConnection, name: str) -> dict[str, in
         for first in (tenants.c.name == name, quota_windows.c.tenant == name):  # in everyone's order of locks
             await connection.execute(select(text("1")).where(first).with_for_update())
         for table in _AT_WORK:
-            removed[table.name] = await _count(connection, delete(table).where(table.c.tenant == name))
+            removed[str(table.name)] = await _count(connection, delete(table).where(table.c.tenant == name))
         removed["reservations"] = await connection.scalar(_FORFEIT, {"tenant": name}) or 0
         removed["tenants"] = await _count(connection, delete(tenants).where(tenants.c.name == name))
     await connection.execute(notice(TENANTS, name))
