@@ -6,30 +6,29 @@ import re
 
 ERROR = re.compile(r"^(?:.*[\s.])?(?P<name>[A-Z]\w*(?:Error|Exception)): (?P<text>.+)$")
 CONSEQUENCES = ("Engine core init", "WorkerProc init", "The actor", "ray::", "Traceback")
+"""How errors begin that only report another one."""
+PLAIN = {"ValueError", "RuntimeError", "Exception"}
+"""Names that say nothing which their text does not."""
 LONGEST = 300
+SILENT = "its process ended without a word; did the machine run out of memory?"
 
 
-def cause(log: str, status: str) -> str:
-    """The first error in the engine's log that is not the consequence of another, else that in Serve's status.
-
-    Both may be empty: then whatever was said last.
-    """
-    for text in (log, status):
-        lines = text.splitlines()
-        for number, line in enumerate(lines):
-            found = ERROR.match(line)
-            if found and not found["text"].startswith(CONSEQUENCES):
-                return _shorten(_explained(found, lines[number + 1 :]))
-    said = [line.strip() for line in (log + "\n" + status).splitlines() if line.strip()]
-    return _shorten(said[-1]) if said else "its process ended without a word; was it out of memory?"
+def cause(log: str) -> str:
+    """The first error in an engine's log that does not merely report another, else the last thing it says."""
+    lines = log.splitlines()
+    for number, line in enumerate(lines):
+        found = ERROR.match(line)
+        if found and not found["text"].startswith(CONSEQUENCES):
+            return _shorten(_told(found["name"], found["text"], lines[number + 1 :]))
+    said = [line.strip() for line in lines if line.strip()]
+    return _shorten(said[-1]) if said else SILENT
 
 
-def _explained(found: re.Match[str], following: list[str]) -> str:
-    """Pydantic says in the next lines what is wrong."""
-    if found["name"] != "ValidationError":
-        return found["text"] if found["name"] in {"ValueError", "RuntimeError"} else f"{found['name']}: {found['text']}"
-    details = [re.sub(r"^.*?(Value error, |$)", "", line) or line.strip() for line in following[:2]]
-    return next((line for line in details if "error," not in line and " " in line), found["text"])
+def _told(name: str, text: str, following: list[str]) -> str:
+    if "validation error" in text:  # pydantic's, which tells what is wrong a line or two below
+        details = (line.rpartition("Value error, ")[2].strip() for line in following[:2])
+        return next((detail for detail in details if " " in detail), text)
+    return text if name in PLAIN else f"{name}: {text}"
 
 
 def _shorten(text: str) -> str:

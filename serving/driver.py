@@ -68,8 +68,7 @@ def _wait_until_ready(fleet: Fleet, port: int) -> None:
         for name, model in list(waiting.items()):
             state = states.get(name, apps.UNKNOWN)
             if state.failed:
-                log = engine_log(name)
-                raise EngineFailedError(name, cause(_text(log), state.message), log)
+                raise _failure(name, state.message)
             if state.running and probe.answers(port, name, model):
                 del waiting[name]
                 memory = memory_of(os.environ[RUN], name)
@@ -86,8 +85,12 @@ def _since(begun: float) -> float:
     return round(time.monotonic() - begun, 2)
 
 
-def _text(log: Path) -> str:
-    return log.read_text(errors="replace") if log.exists() else ""
+def _failure(name: str, message: str) -> EngineFailedError:
+    """With the cause that the engine's log tells, to which Serve's own account is added."""
+    log = engine_log(name)
+    with log.open("a") as story:
+        story.write(message + "\n")
+    return EngineFailedError(name, cause(log.read_text(errors="replace")), log)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
