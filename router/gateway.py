@@ -23,7 +23,7 @@ from router.backends.errors import CutError, DeadlineError, StatusError, Upstrea
 from router.backends.slots import QueueFullError
 from router.backends.target import Target
 from router.call import Call, ClientLeftError
-from router.decide.facts import Ask, Decision, Load
+from router.decide.facts import Ask, Decision, Load, Reason
 from router.decide.features import to_tokenize, understand
 from router.decide.policy import Policy, unsure
 from router.desk import OPEN_DESK, Desk
@@ -110,7 +110,7 @@ class Gateway:
         last: UpstreamError | QueueFullError | None = None
         for position, name in enumerate(names):
             if name != call.event.model:
-                call.decided(decision._replace(model=name, tier=self._fleet.tier_of(name)))
+                call.decided(self._instead(decision, name, last))
             try:
                 await self._at(call, self._targets[name], request, others=position + 1 < len(names))
             except (UpstreamError, QueueFullError) as exc:
@@ -123,6 +123,13 @@ class Gateway:
             return
         call.event.outcome = "refused" if isinstance(last, QueueFullError) else "failed"
         raise _no_answer(call.event.model, last) from last
+
+    def _instead(self, decision: Decision, name: str, last: UpstreamError | QueueFullError | None) -> Decision:
+        """The decision for another target than the first; where its tier is another too, the reason says why."""
+        tier, reason = self._fleet.tier_of(name), decision.reason
+        if tier != decision.tier:
+            reason = Reason.DOWN if isinstance(last, UpstreamError) else Reason.BUSY
+        return decision._replace(model=name, tier=tier, reason=reason)
 
     async def _at(self, call: Call, target: Target, request: Request, *, others: bool) -> None:
         """Take a slot at a target and have it answer, with a second try where another replica may do better."""

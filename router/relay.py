@@ -15,7 +15,7 @@ from router.backends.http1 import Connection
 from router.call import Call
 from router.wire.errors import Refusal, error_event
 from router.wire.parse import Request
-from router.wire.stream import StreamTail
+from router.wire.stream import StreamTail, gave_up
 from router.wire.usage import usage_of
 
 _BAD_REQUEST = 400
@@ -122,7 +122,7 @@ async def answer_whole(call: Call, connection: Connection, body: bytes) -> None:
     """Pass on an answer that came in one piece, or the engine's refusal of the request.
 
     Raises:
-        CutError: the body is not the JSON that it should be.
+        CutError: the body is not the JSON that it should be, or tells that the engine failed.
 
     """
     if connection.status >= _BAD_REQUEST:
@@ -132,6 +132,9 @@ async def answer_whole(call: Call, connection: Connection, body: bytes) -> None:
     except orjson.JSONDecodeError as exc:
         msg = "the answer is not JSON"
         raise CutError(msg) from exc
+    if gave_up(answer):
+        msg = "the engine gave up on the request"
+        raise CutError(msg)
     usage = usage_of(answer)
     if usage is not None:
         call.event.prompt_tokens, call.event.completion_tokens = usage.prompt, usage.completion

@@ -15,6 +15,8 @@ import httptools
 
 from router.backends.errors import CutError, DeadlineError, StaleError, UpstreamError
 
+_INTERIM = (100, *range(102, 200))
+"""Statuses that announce another response."""
 HIGH_WATER = 1 << 20
 """Bytes read ahead of a slow client before the engine is made to wait."""
 
@@ -138,7 +140,10 @@ class Connection(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment] # a stream transport, by create_connection
 
     def data_received(self, data: bytes) -> None:
-        """Parse, then wake the reader once."""
+        """Parse, then wake the reader once; what comes over a kept connection unasked makes it unusable."""
+        if self._complete:
+            self.close()
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as exc:
@@ -156,6 +161,12 @@ class Connection(asyncio.Protocol):
             self._fail(kind(f"connection lost: {exc}" if exc else "connection closed before the answer ended"))
         self._wake()
 
+    def on_message_begin(self) -> None:
+        """A second answer where there was one request belongs to nobody, least of all to the next request."""
+        if self._complete:
+            msg = "more than one answer"
+            raise CutError(msg)
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep the two headers that matter to us."""
         lower = name.lower()
@@ -165,9 +176,9 @@ class Connection(asyncio.Protocol):
             self.retry_after = int(value[:9])
 
     def on_headers_complete(self) -> None:
-        """Status and headers are there."""
+        """Status and headers are there; an interim response is not the answer."""
         self.status = self._parser.get_status_code()
-        self._heard = True
+        self._heard = self.status not in _INTERIM
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece of the body; stop reading when nobody takes them."""
@@ -178,6 +189,8 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """The answer ended as its framing promised."""
+        if self.status in _INTERIM:
+            return
         self._complete = True
         self._keep_alive = self._parser.should_keep_alive()
 

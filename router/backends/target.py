@@ -23,6 +23,7 @@ from router.wire.parse import Request
 _OK = 200
 _ANSWERS = frozenset({_OK, 400, 413, 415, 422})
 """Success, and what an engine refuses for the caller's sake; all else (wrong key, no such route, 5xx) is its failure."""
+_TOO_MANY = 429
 _PROBE_SECONDS = 2.0
 _LONGEST_ANSWER = 256 << 20
 
@@ -63,8 +64,9 @@ class Target:
                 connection, first = await self._exchange(head, body, streams=streams)
             except StaleError:
                 connection, first = await self._exchange(head, body, streams=streams)
-        except UpstreamError:
-            self.breaker.failed()
+        except UpstreamError as exc:
+            if not (isinstance(exc, StatusError) and exc.status == _TOO_MANY):
+                self.breaker.failed()
             raise
         self.breaker.succeeded()
         return connection, first

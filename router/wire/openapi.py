@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from html import escape
 from typing import Any
 
@@ -73,11 +74,17 @@ def describe(fleet: Fleet) -> Document:
 
 
 def _schema(endpoint: Endpoint, schemas: dict[str, Any]) -> Document:
-    schema = endpoint.body.json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(schema.pop("$defs", {}))
+    schema = _json_schema(endpoint)
+    schemas.update(schema.get("$defs", {}))
     name = schema.get("title", endpoint.kind.value)
-    schemas[name] = schema
+    schemas[name] = {key: value for key, value in schema.items() if key != "$defs"}
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+@cache
+def _json_schema(endpoint: Endpoint) -> Document:
+    """The same for every fleet, and slow to make."""
+    return endpoint.body.json_schema(ref_template="#/components/schemas/{model}")
 
 
 def _operation(endpoint: Endpoint, schema: Document) -> Document:

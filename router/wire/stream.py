@@ -70,7 +70,7 @@ class StreamTail:
         while at >= 0:
             start, stop = _end_of_last(data[:at], 0), _end_of(data, at)
             payload = _payload(data[start:stop])
-            if _gave_up(payload):
+            if gave_up(payload):
                 self.aborted = True
                 return data[:start]
             used = usage_of(payload)
@@ -99,8 +99,8 @@ def _next_mark(data: bytes, start: int) -> int:
     return min((at for mark in _MARKS if (at := data.find(mark, start)) >= 0), default=-1)
 
 
-def _gave_up(payload: object) -> bool:
-    """Whether an event tells that the engine failed: vLLM ends such streams like complete ones."""
+def gave_up(payload: object) -> bool:
+    """Whether an event, or an answer, tells that the engine failed: vLLM ends such streams like complete ones."""
     if not isinstance(payload, dict):
         return False
     if payload.get("error") or "error" in (payload.get("type"), payload.get("object")):

@@ -51,7 +51,8 @@ class Running:
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
-        self.app = build(fleet, engines, JsonLog(self._out))
+        self._log = JsonLog(self._out)
+        self.app = build(fleet, engines, self._log)
         self.server = uvicorn.Server(config(self.app, fleet.gateway.deadlines.drain))
 
     async def __aenter__(self) -> Self:
@@ -73,6 +74,7 @@ class Running:
     @property
     def lines(self) -> list[dict[str, Any]]:
         """The log so far."""
+        self._log.flush()
         return [json.loads(line) for line in self._out.getvalue().splitlines()]
 
     @property
