@@ -10,6 +10,8 @@ from pathlib import Path
 from cluster.supervise.events import Event, parse_event
 
 _LINE_BYTES = 1 << 20
+_LOOK_S = 0.5
+"""How often a silent process is asked whether it lives."""
 
 
 async def start(command: list[str], environment: dict[str, str], log: Path, *, talks: bool) -> Process:
@@ -30,10 +32,16 @@ async def start(command: list[str], environment: dict[str, str], log: Path, *, t
 
 
 async def facts(process: Process) -> AsyncIterator[Event]:
-    """What ``process`` says until it ends or closes its output."""
-    if process.stdout is None:
-        return
-    async for line in process.stdout:
+    """What ``process`` says until it ends; a child that survives it may hold its output open, and is not heard."""
+    while process.stdout is not None:
+        try:
+            line = await asyncio.wait_for(process.stdout.readline(), _LOOK_S)
+        except TimeoutError:
+            if process.returncode is not None:
+                return
+            continue
+        if not line:
+            return
         event = parse_event(line)
         if event is not None:
             yield event
