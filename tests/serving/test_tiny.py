@@ -64,14 +64,15 @@ def test_a_half_made_model_is_never_seen(tmp_path: Path, monkeypatch: pytest.Mon
 def test_loads_and_writes_only_text(models: Path, name: str) -> None:
     """Every weight that the architecture has is there, and no undecodable or special token is ever likely."""
     folder = tiny.make(name, models)
-    model, report = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
+    loaded: Any = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
+    model, report = loaded
     assert not report["missing_keys"]
     assert not report["unexpected_keys"]
     words = AutoTokenizer.from_pretrained(folder)
     with torch.no_grad():
         logits = model(torch.tensor([words("What is the capital of France?").input_ids])).logits[0, -1]
     for token in logits.topk(500).indices:
-        text = words.decode([token])
+        text = str(words.decode([token]))
         assert text.isascii(), text
         assert text == tokenizer.EOS or not text.startswith("<"), text
 
@@ -102,13 +103,13 @@ CALL = {"id": "1", "type": "function", "function": {"name": "weather", "argument
 def test_chat_template_shows_tools_calls_and_results(models: Path) -> None:
     """A conversation with a tool keeps all of its parts, in order, and ends where the model should go on."""
     words = AutoTokenizer.from_pretrained(tiny.make("tiny-small", models))
-    conversation = [
+    conversation: list[Any] = [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": [{"type": "text", "text": "Rain in Rome?"}]},
         {"role": "assistant", "content": None, "tool_calls": [CALL]},
         {"role": "tool", "tool_call_id": "1", "content": "no rain"},
     ]
-    text = words.apply_chat_template(conversation, tools=[TOOL], add_generation_prompt=True, tokenize=False)
+    text = str(words.apply_chat_template(conversation, tools=[TOOL], add_generation_prompt=True, tokenize=False))
     parts = [json.dumps(TOOL), "Be brief.", "Rain in Rome?", '<tool_call>{"name": "weather"', '"Rome"', "no rain"]
     places = [text.index(part) for part in parts]
     assert places == sorted(places)
