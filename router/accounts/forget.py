@@ -33,19 +33,32 @@ PIECE = 10_000
 DEADLINE_S = 60.0
 """For one transaction."""
 
-_AT_WORK = (keys, quota_leases, quota_windows, budget_windows, responses)
+_AT_WORK = (keys, responses, quota_leases, quota_windows)
 _HISTORY = (ledger, usage_days)
 
+_LOCK_TENANT = text("SELECT name FROM tenants WHERE name = :tenant FOR UPDATE")
+_LOCK_WINDOWS = text("SELECT kind FROM quota_windows WHERE tenant = :tenant ORDER BY kind, window_start FOR UPDATE")
+"""Rows are locked in the order that all writers keep: tenants, quota windows, leases, reservations, budgets."""
 _FORFEIT = text("""
-    WITH gone AS (DELETE FROM reservations WHERE tenant = :tenant RETURNING micros, day, month),
+    WITH doomed AS (
+        SELECT request_id, attempt FROM reservations WHERE tenant = :tenant ORDER BY request_id, attempt FOR UPDATE
+    ),
+    gone AS (
+        DELETE FROM reservations r USING doomed d
+        WHERE r.request_id = d.request_id AND r.attempt = d.attempt RETURNING r.micros, r.day, r.month
+    ),
     held AS (
         SELECT 'day' AS kind, day AS window_start, sum(micros) AS micros FROM gone GROUP BY day
         UNION ALL SELECT 'month', month, sum(micros) FROM gone GROUP BY month
     ),
+    windows AS (
+        SELECT b.kind, b.window_start, held.micros FROM budget_windows b JOIN held USING (kind, window_start)
+        WHERE b.tenant = '' ORDER BY b.kind, b.window_start FOR UPDATE OF b
+    ),
     fleet AS (
         UPDATE budget_windows b
-        SET reserved_micros = b.reserved_micros - held.micros, spent_micros = b.spent_micros + held.micros
-        FROM held WHERE b.tenant = '' AND b.kind = held.kind AND b.window_start = held.window_start
+        SET reserved_micros = b.reserved_micros - w.micros, spent_micros = b.spent_micros + w.micros
+        FROM windows w WHERE b.tenant = '' AND b.kind = w.kind AND b.window_start = w.window_start
     )
     SELECT count(*) FROM gone
 """)
@@ -73,11 +86,12 @@ async def forget(store: Store, name: str, piece: int = PIECE) -> dict[str, int]:
 async def _leave_service(connection: AsyncConnection, name: str) -> dict[str, int]:
     removed: dict[str, int] = {}
     async with keeping_an_admin(connection):
-        for first in (tenants.c.name == name, quota_windows.c.tenant == name):  # in everyone's order of locks
-            await connection.execute(select(text("1")).where(first).with_for_update())
+        await connection.execute(_LOCK_TENANT, {"tenant": name})
+        await connection.execute(_LOCK_WINDOWS, {"tenant": name})
         for table in _AT_WORK:
-            removed[str(table.name)] = await _count(connection, delete(table).where(table.c.tenant == name))
+            removed[str(table.name)] = await _rows(connection, table, name)
         removed["reservations"] = await connection.scalar(_FORFEIT, {"tenant": name}) or 0
+        removed["budget_windows"] = await _rows(connection, budget_windows, name)
         removed["tenants"] = await _count(connection, delete(tenants).where(tenants.c.name == name))
     await connection.execute(notice(TENANTS, name))
     return removed
@@ -88,6 +102,10 @@ async def _some(store: Store, table: Table, name: str, most: int) -> int:
     found = select(*table.primary_key.columns).where(table.c.tenant == name).limit(most)
     async with store.begin(DEADLINE_S) as connection:
         return await _count(connection, delete(table).where(table.c.tenant == name, identity.in_(found)))
+
+
+async def _rows(connection: AsyncConnection, table: Table, name: str) -> int:
+    return await _count(connection, delete(table).where(table.c.tenant == name))
 
 
 async def _count(connection: AsyncConnection, statement: Delete) -> int:

@@ -12,31 +12,31 @@ from router.accounts.issued import Wanted
 from router.accounts.pepper import Pepper
 from router.accounts.secret import make_key
 from router.accounts.store import Store
-from tests.router.accounts.desk import Desk, request
+from tests.router.accounts.reception import Reception, request
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_hundred_thousand_wrong_keys(store: Store) -> None:
     """From one address: no statement, no memory, and a good key from the same address passes all the while."""
-    async with Desk(store) as desk:
-        await desk.tenants.create("acme", None, {})
-        good, _ = await desk.key("acme")
-        late, _ = await desk.key("acme")
-        await desk.admit(good, client="192.0.2.1")
+    async with Reception(store) as reception:
+        await reception.tenants.create("acme", None, {})
+        good, _ = await reception.key("acme")
+        late, _ = await reception.key("acme")
+        await reception.admit(good, client="192.0.2.1")
         beginning = make_key(Pepper(b"q" * 32)).text[:-6]
         before = store.statements
         answers: dict[object, int] = {}
         for number in range(100_000):
-            answer = await desk.admit(f"{beginning}{number:06}", client="192.0.2.1")
+            answer = await reception.admit(f"{beginning}{number:06}", client="192.0.2.1")
             answers[answer] = answers.get(answer, 0) + 1
             if not number % 1000:
-                assert isinstance(await desk.admit(good, client="192.0.2.1"), Principal)
+                assert isinstance(await reception.admit(good, client="192.0.2.1"), Principal)
         assert store.statements == before
         assert set(answers) == {"invalid_api_key", "too_many_wrong_keys"}
         assert answers["invalid_api_key"] < FREE * 3
-        assert (len(desk.door._wrong), len(desk.keys._known), len(desk.keys._gone)) == (1, 1, 0)
-        assert isinstance(await desk.admit(late, client="192.0.2.1"), Principal), "also one that was not known yet"
+        assert (len(reception.door._wrong), len(reception.keys._known), len(reception.keys._gone)) == (1, 1, 0)
+        assert isinstance(await reception.admit(late, client="192.0.2.1"), Principal), "also one that was not known yet"
 
 
 @pytest.mark.parametrize(
@@ -95,18 +95,18 @@ def test_models(scope: Scope, plan: Plan, model: str, tier: str, *, may: bool) -
 @pytest.mark.parametrize("endpoint", ["chat", "completion", "embedding", "responses", "messages", "usage", ""])
 async def test_a_key_without_endpoints_has_all(store: Store, endpoint: str) -> None:
     """An empty scope leaves everything that the plan does."""
-    desk = Desk(store)
-    await desk.tenants.create("acme", None, {})
-    key, _ = await desk.key("acme")
-    assert isinstance(await desk.admit(key, endpoint), Principal)
+    reception = Reception(store)
+    await reception.tenants.create("acme", None, {})
+    key, _ = await reception.key("acme")
+    assert isinstance(await reception.admit(key, endpoint), Principal)
 
 
 async def test_a_plan_that_is_gone_closes_the_door(store: Store) -> None:
     """A tenant whose plan left the fleet file is told so, instead of having none of its limits."""
-    desk = Desk(store)
-    await desk.tenants.create("acme", "master", {})
-    new, _ = await desk.issued.create(Wanted("acme"))
-    without = Desk(store, desk.keys._spec.model_copy(update={"plans": {"explorer": Plan()}}))
+    reception = Reception(store)
+    await reception.tenants.create("acme", "master", {})
+    new, _ = await reception.issued.create(Wanted("acme"))
+    without = Reception(store, reception.keys._spec.model_copy(update={"plans": {"explorer": Plan()}}))
     assert await without.admit(new.text) == "unknown_plan"
 
 

@@ -14,7 +14,7 @@ from router.accounts.facts import Principal
 from router.accounts.first import first_admin_key
 from router.accounts.pepper import Pepper
 from router.accounts.store import Store
-from tests.router.accounts.desk import PEPPER, SPEC, Desk
+from tests.router.accounts.reception import PEPPER, SPEC, Reception
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ async def test_it_is_made_once(store: Store, tmp_path: Path) -> None:
     assert [file for file in made if file] == [tmp_path / "admin.key"]
     assert _files(tmp_path) == ["admin.key"]
     assert stat.S_IMODE((tmp_path / "admin.key").stat().st_mode) == 0o600
-    found = await Desk(store).admit((tmp_path / "admin.key").read_text().strip())
+    found = await Reception(store).admit((tmp_path / "admin.key").read_text().strip())
     assert isinstance(found, Principal)
     assert (found.tenant, found.scope.admin) == ("admin", True)
 

@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from router.accounts.facts import Principal
 from router.accounts.forget import forget
 from router.accounts.store import Store
-from router.accounts.tables import metadata
+from router.accounts.tables import ledger, metadata, usage_days
 from router.wire.errors import Refusal
-from tests.router.accounts.desk import Desk
+from tests.router.accounts.reception import Reception
 
 pytestmark = pytest.mark.anyio
 
@@ -34,13 +34,17 @@ def _value(column: Column[Any], tenant: str) -> Any:  # noqa: ANN401 - of any co
     return f"{column.name} of {tenant}" if found is None else found
 
 
+def _row(table: Table, tenant: str) -> dict[str, Any]:
+    return {column.name: _value(column, tenant) for column in table.c}
+
+
 async def _fill(connection: AsyncConnection, tenant: str) -> None:
     """A row of this tenant in every table, and what such rows refer to."""
     for table in metadata.sorted_tables:
         if table.name == "gateways":
             await connection.execute(insert(table).values(id=f"gateway of {tenant}"))
         else:
-            await connection.execute(insert(table).values({column.name: _value(column, tenant) for column in table.c}))
+            await connection.execute(insert(table).values(_row(table, tenant)))
 
 
 async def _rows(store: Store, table: Table, tenant: str) -> int:
@@ -90,7 +94,7 @@ async def other(database: str) -> AsyncIterator[Store]:
 
 async def test_gateways_forget_too(store: Store, other: Store) -> None:
     """A key that another gateway knows is refused there as soon as the notice is there."""
-    async with Desk(store) as here, Desk(other) as there:
+    async with Reception(store) as here, Reception(other) as there:
         await here.tenants.create("acme", None, {})
         key, _ = await here.key("acme")
         assert isinstance(await there.admit(key), Principal)
@@ -101,11 +105,8 @@ async def test_gateways_forget_too(store: Store, other: Store) -> None:
 async def test_long_histories_go_in_pieces(store: Store) -> None:
     """However many rows, each transaction takes so many, and all go."""
     async with store.begin() as connection:
-        columns = "SELECT :at, n::text, 1, 'acme', 'k', 'chat', 'm', 'small', 'r', 200, 'complete', true"
-        counts = ", 0" * 9
-        await connection.execute(
-            text(f"INSERT INTO ledger {columns}{counts} FROM generate_series(1, 95) n"), {"at": _AT}
-        )
+        rows = [{**_row(ledger, "acme"), "request_id": f"r{number}"} for number in range(95)]
+        await connection.execute(insert(ledger), rows)
     before = store.statements
     assert (await forget(store, "acme", piece=10))["ledger"] == 95
     assert store.statements - before > 10
@@ -113,17 +114,14 @@ async def test_long_histories_go_in_pieces(store: Store) -> None:
 
 async def test_an_interrupted_deletion(store: Store) -> None:
     """While rows are left of a deleted tenant its name stays taken; deleting it again removes them."""
-    desk = Desk(store)
+    reception = Reception(store)
     async with store.begin() as connection:
-        await connection.execute(
-            text("INSERT INTO usage_days VALUES (:at, 'acme', 'm', 'small', 'r', 'complete', 1, 1, 1, 1, 1, 1, 1)"),
-            {"at": _AT},
-        )
+        await connection.execute(insert(usage_days).values(_row(usage_days, "acme")))
     with pytest.raises(Refusal) as caught:
-        await desk.tenants.create("acme", None, {})
+        await reception.tenants.create("acme", None, {})
     assert caught.value.code == "tenant_not_forgotten"
     assert (await forget(store, "acme"))["usage_days"] == 1
-    assert (await desk.tenants.create("acme", None, {})).name == "acme"
+    assert (await reception.tenants.create("acme", None, {})).name == "acme"
 
 
 async def test_nobody_to_forget(store: Store) -> None:
@@ -135,27 +133,24 @@ async def test_nobody_to_forget(store: Store) -> None:
 
 async def test_the_last_admin_stays(store: Store) -> None:
     """A tenant with the only admin key is not deleted, and loses nothing."""
-    desk = Desk(store)
-    await desk.tenants.create("acme", None, {})
-    key, _ = await desk.key("acme", admin=True)
+    reception = Reception(store)
+    await reception.tenants.create("acme", None, {})
+    key, _ = await reception.key("acme", admin=True)
     with pytest.raises(Refusal) as caught:
         await forget(store, "acme")
     assert caught.value.code == "last_admin_key"
-    assert isinstance(await desk.admit(key), Principal)
+    assert isinstance(await reception.admit(key), Principal)
 
 
 async def test_a_writer_under_way_is_waited_for(store: Store) -> None:
     """A transaction that holds the tenant's row may still write; what it wrote is deleted, too."""
-    desk = Desk(store)
-    await desk.tenants.create("acme", None, {})
+    reception = Reception(store)
+    await reception.tenants.create("acme", None, {})
     async with store.begin() as writer:
         await writer.execute(text("SELECT name FROM tenants WHERE name = 'acme' FOR KEY SHARE"))
         deleting = asyncio.create_task(forget(store, "acme"))
         await _until_someone_waits(store)
-        await writer.execute(
-            text("INSERT INTO usage_days VALUES (:at, 'acme', 'm', 'small', 'r', 'complete', 1, 1, 1, 1, 1, 1, 1)"),
-            {"at": _AT},
-        )
+        await writer.execute(insert(usage_days).values(_row(usage_days, "acme")))
     assert (await deleting)["usage_days"] == 1
 
 

@@ -10,20 +10,20 @@ from cluster.spec.tenants import Tenants
 from router.accounts.plans import CLOSED, checked, effective
 from router.accounts.store import Store
 from router.wire.errors import Refusal
-from tests.router.accounts.desk import SPEC, Desk
+from tests.router.accounts.reception import SPEC, Reception
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_tenant_has_the_default_plan(store: Store) -> None:
     """Created without a plan, it gets the fleet's default."""
-    tenant = await Desk(store).tenants.create("acme", None, {})
+    tenant = await Reception(store).tenants.create("acme", None, {})
     assert (tenant.plan, tenant.effective, tenant.keys) == ("explorer", SPEC.plans["explorer"], 0)
 
 
 async def test_overrides_hold_for_one_tenant(store: Store) -> None:
     """A field is overridden, null lifts a limit, a reset follows the plan again."""
-    register = Desk(store).tenants
+    register = Reception(store).tenants
     await register.create("acme", "explorer", {"messages_per_month": 7, "priority": 3})
     changed = await register.change("acme", None, {"messages_per_month": None}, ["priority"])
     assert changed.overrides == {"messages_per_month": None}
@@ -34,7 +34,7 @@ async def test_overrides_hold_for_one_tenant(store: Store) -> None:
 
 async def test_another_plan_keeps_overrides(store: Store) -> None:
     """Changing the plan changes what is not overridden."""
-    register = Desk(store).tenants
+    register = Reception(store).tenants
     await register.create("acme", "explorer", {"priority": 3})
     tenant = await register.change("acme", "master", {}, [])
     assert (tenant.effective.priority, tenant.effective.egress, tenant.effective.messages_per_month) == (3, True, None)
@@ -73,7 +73,7 @@ def test_what_no_longer_makes_sense_allows_nothing(plan: str, overrides: dict[st
 
 async def test_names_are_taken_once(store: Store) -> None:
     """409 for a name that is taken, 404 for one that is not."""
-    register = Desk(store).tenants
+    register = Reception(store).tenants
     await register.create("acme", None, {})
     with pytest.raises(Refusal) as taken:
         await register.create("acme", None, {})
@@ -84,7 +84,7 @@ async def test_names_are_taken_once(store: Store) -> None:
 
 async def test_pages(store: Store) -> None:
     """Every tenant is on one page, in the order of names."""
-    register = Desk(store).tenants
+    register = Reception(store).tenants
     for name in ("c", "a", "e", "b", "d"):
         await register.create(name, None, {})
     first = await register.page("", 3)
@@ -94,8 +94,8 @@ async def test_pages(store: Store) -> None:
 
 async def test_a_plan_that_left_the_fleet_file_is_shown(store: Store) -> None:
     """The register still shows the tenant, so that an admin can give it another plan."""
-    await Desk(store).tenants.create("acme", "master", {})
-    register = Desk(store, Tenants.model_validate({"plans": {"unlimited": {}}})).tenants
+    await Reception(store).tenants.create("acme", "master", {})
+    register = Reception(store, Tenants.model_validate({"plans": {"unlimited": {}}})).tenants
     assert (await register.find("acme")).effective is CLOSED
     assert (await register.change("acme", "unlimited", {}, [])).effective == SPEC.plans["master"].model_copy(
         update={"priority": 0, "egress": False},

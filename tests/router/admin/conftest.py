@@ -8,29 +8,29 @@ import pytest
 
 from router.accounts.store import Store
 from tests.router.accounts.conftest import database, server, store
-from tests.router.accounts.desk import Desk
+from tests.router.accounts.reception import Reception
 from tests.router.admin.office import Office
 
 __all__ = ["database", "server", "store"]
 
 
 @pytest.fixture
-async def desk(store: Store) -> AsyncIterator[Desk]:
+async def reception(store: Store) -> AsyncIterator[Reception]:
     """A gateway's accounts with the tenants admin, acme and other."""
-    async with Desk(store) as desk:
+    async with Reception(store) as reception:
         for tenant in ("admin", "acme", "other"):
-            await desk.tenants.create(tenant, None, {})
-        yield desk
+            await reception.tenants.create(tenant, None, {})
+        yield reception
 
 
 @pytest.fixture
-async def office(desk: Desk) -> AsyncIterator[Office]:
+async def office(reception: Reception) -> AsyncIterator[Office]:
     """The same behind HTTP."""
-    async with Office(desk) as office:
+    async with Office(reception) as office:
         yield office
 
 
 @pytest.fixture
-async def admin(desk: Desk) -> str:
+async def admin(reception: Reception) -> str:
     """An admin key."""
-    return (await desk.key("admin", admin=True))[0]
+    return (await reception.key("admin", admin=True))[0]

@@ -28,7 +28,7 @@ from router.observe.metrics import Metrics
 from router.server import Door, config
 from router.wire.endpoints import ENDPOINTS
 from router.wire.errors import Refusal
-from tests.router.accounts.desk import PEPPER, SPEC, Desk
+from tests.router.accounts.reception import PEPPER, SPEC, Reception
 from tests.router.client import Client, Response
 from tests.router.gateway import fleet_of
 
@@ -36,14 +36,14 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 class Office:
-    """``async with Office(desk)`` serves; requests are made with a key."""
+    """``async with Office(reception)`` serves; requests are made with a key."""
 
-    def __init__(self, desk: Desk, spec: Tenants = SPEC) -> None:
+    def __init__(self, reception: Reception, spec: Tenants = SPEC) -> None:
         """Nothing listens yet."""
-        self.desk = desk
+        self.reception = reception
         self.fleet = fleet_of(NOWHERE, NOWHERE, NOWHERE).model_copy(update={"tenants": spec})
         self.out = io.BytesIO()
-        self.routes = _routes(self.fleet, desk)
+        self.routes = _routes(self.fleet, reception)
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
@@ -54,7 +54,7 @@ class Office:
         async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
             yield {"door": Door(5.0, 100)}
 
-        rest = Guard(Starlette(routes=self.routes, lifespan=lifespan), self.desk.door)
+        rest = Guard(Starlette(routes=self.routes, lifespan=lifespan), self.reception.door)
 
         async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
             endpoint = ENDPOINTS.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
@@ -62,7 +62,7 @@ class Office:
                 await rest(scope, receive, send)
                 return
             try:
-                await self.desk.door.admit(scope, endpoint.kind.value)
+                await self.reception.door.admit(scope, endpoint.kind.value)
             except Refusal as refusal:
                 await refused(refusal)(scope, receive, send)
             else:
@@ -95,9 +95,9 @@ class Office:
             return await client.head() if method == "HEAD" else await client.response()
 
 
-def _routes(fleet: Fleet, desk: Desk) -> list[Route]:
+def _routes(fleet: Fleet, reception: Reception) -> list[Route]:
     targets = targets_of(fleet, NOWHERE)
     policy = Policy(fleet, ByLength(fleet.routing))
     metrics = Metrics()
     api = Api(fleet, targets, policy, Gateway(fleet, targets, policy, JsonLog(io.BytesIO())), metrics)
-    return [*api.routes(), *admin_routes(fleet, desk.store, PEPPER)]
+    return [*api.routes(), *admin_routes(fleet, reception.store, PEPPER)]

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from tests.router.accounts.desk import Desk
+from tests.router.accounts.reception import Reception
 from tests.router.admin.office import Office
 
 pytestmark = pytest.mark.anyio
@@ -131,17 +131,17 @@ async def test_a_key_of_a_scope(office: Office, admin: str) -> None:
 
 
 @pytest.mark.parametrize("header", ["authorization", "x_api_key"])
-async def test_where_a_key_may_stand(office: Office, desk: Desk, header: str) -> None:
+async def test_where_a_key_may_stand(office: Office, reception: Reception, header: str) -> None:
     """As OpenAI's clients send it, and as Anthropic's do."""
-    key, _ = await desk.key("acme")
+    key, _ = await reception.key("acme")
     value = f"bearer  {key}" if header == "authorization" else key
     assert (await office.ask("GET", "/v1/models", **{header: value})).status == 200
 
 
 @pytest.mark.parametrize("path", ["/v1/models?api_key={key}", "/v1/models?key={key}", "/{key}/v1/models"])
-async def test_and_where_not(office: Office, desk: Desk, path: str) -> None:
+async def test_and_where_not(office: Office, reception: Reception, path: str) -> None:
     """A key in an address would end in logs and histories; there it counts for nothing."""
-    key, _ = await desk.key("acme")
+    key, _ = await reception.key("acme")
     assert (await office.ask("GET", path.format(key=key))).status == 401
 
 
@@ -157,9 +157,9 @@ async def test_forged_addresses_gain_nothing(office: Office, admin: str, header:
     assert (answer.status, answer.error["code"]) == (403, "address_not_allowed")
 
 
-async def test_metrics(office: Office, desk: Desk, admin: str) -> None:
+async def test_metrics(office: Office, reception: Reception, admin: str) -> None:
     """Open to this machine; not to what a proxy on this machine passes on, unless it brings an admin key."""
-    user, _ = await desk.key("acme")
+    user, _ = await reception.key("acme")
     assert (await office.ask("GET", "/metrics")).status == 200
     assert (await office.ask("GET", "/metrics", x_forwarded_for="192.0.2.1")).status == 401
     assert (await office.ask("GET", "/metrics", user, x_forwarded_for="192.0.2.1")).status == 403
@@ -167,9 +167,9 @@ async def test_metrics(office: Office, desk: Desk, admin: str) -> None:
 
 
 @pytest.mark.parametrize("header", ["x_freehold_tenant", "x_freehold_role", "x_tenant", "x_user"])
-async def test_a_role_of_ones_own_choosing(office: Office, desk: Desk, header: str) -> None:
+async def test_a_role_of_ones_own_choosing(office: Office, reception: Reception, header: str) -> None:
     """No header makes an admin of a user."""
-    key, _ = await desk.key("acme")
+    key, _ = await reception.key("acme")
     assert (await office.ask("GET", "/admin/tenants", key, **{header: "admin"})).status == 403
 
 

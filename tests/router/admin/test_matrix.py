@@ -12,7 +12,7 @@ from sqlalchemy import text
 from router.accounts.pepper import Pepper
 from router.accounts.secret import make_key
 from router.wire.endpoints import ENDPOINTS
-from tests.router.accounts.desk import Desk
+from tests.router.accounts.reception import Reception
 from tests.router.admin.office import Office
 
 pytestmark = pytest.mark.anyio
@@ -23,7 +23,7 @@ NOT_IN = {401, 403, 429}
 ROLES = ("nobody", "guess", "near miss", "revoked", "expired", "elsewhere", "user", "scoped", "admin")
 
 
-async def _key(desk: Desk, role: str) -> str:
+async def _key(reception: Reception, role: str) -> str:
     """A key of this role."""
     if role == "nobody":
         return ""
@@ -34,10 +34,10 @@ async def _key(desk: Desk, role: str) -> str:
         "scoped": {"endpoints": ("chat",)},
         "admin": {"admin": True},
     }
-    key, issued = await desk.key("acme", **wanted.get(role, {}))
+    key, issued = await reception.key("acme", **wanted.get(role, {}))
     if role == "near miss":
         return key[:-1] + ("A" if key[-1] != "A" else "B")
-    async with desk.store.begin() as connection:
+    async with reception.store.begin() as connection:
         if role == "revoked":
             await connection.execute(text("UPDATE keys SET revoked_at = now() WHERE id = :id"), {"id": issued.id})
         if role == "expired":
@@ -69,10 +69,10 @@ def _cells(office: Office) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("role", ROLES)
-async def test_every_route(office: Office, desk: Desk, role: str) -> None:
+async def test_every_route(office: Office, reception: Reception, role: str) -> None:
     """Each cell of this role's row is as it must be."""
-    key = await _key(desk, role)
-    _, target = await desk.key("other")
+    key = await _key(reception, role)
+    _, target = await reception.key("other")
     wrong: list[str] = []
     for method, path in _cells(office):
         url = path.replace("{tenant}", "other").replace("{key}", target.id).replace("{model}", "s")
@@ -112,8 +112,8 @@ async def test_no_path_leads_around_the_door(office: Office, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/admin%2Ftenants", "/%61dmin/tenants", "/admin/../admin/tenants", "/admin//tenants"])
-async def test_no_path_leads_a_user_to_the_admins(office: Office, desk: Desk, path: str) -> None:
+async def test_no_path_leads_a_user_to_the_admins(office: Office, reception: Reception, path: str) -> None:
     """However it is written, a path that could reach an admin route needs an admin key."""
-    key, _ = await desk.key("acme")
+    key, _ = await reception.key("acme")
     assert (await office.ask("GET", path, key)).status in {403, 404}
     assert not re.search(b"object", (await office.ask("GET", path, key)).body)

@@ -31,8 +31,8 @@ SPEC = Tenants.model_validate(
 )
 
 
-class Desk:
-    """``async with Desk(store)`` listens as a gateway does."""
+class Reception:
+    """``async with Reception(store)`` listens as a gateway does."""
 
     def __init__(self, store: Store, spec: Tenants = SPEC, pepper: Pepper = PEPPER) -> None:
         """One gateway's worth of objects."""
