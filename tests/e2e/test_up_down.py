@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 
 import psutil
@@ -74,16 +77,16 @@ def test_route_explains_without_generating(fleet: Fleet) -> None:
     assert told["reason"]
 
 
-def test_only_the_gateway_listens_beyond_loopback_when_told_to(fleet: Fleet) -> None:
-    """Engines know no keys: every port of theirs is on 127.0.0.1, and the gateway's is where the file says."""
+def test_everything_listens_on_loopback(fleet: Fleet) -> None:
+    """Engines know no keys, so every port of theirs is on 127.0.0.1; so is the gateway's, until the file opens it."""
     listening = [
-        connection.laddr.ip
+        ip_address(connection.laddr.ip)
         for process in of_run(fleet.run)
         for connection in process.net_connections("tcp")
         if connection.status == psutil.CONN_LISTEN
     ]
     assert listening
-    assert {ip for ip in listening if not ip.startswith("127.")} <= {"::1"}
+    assert [ip for ip in listening if not (getattr(ip, "ipv4_mapped", None) or ip).is_loopback] == []
 
 
 def test_a_taken_port_is_said_at_once(fleet: Fleet, home: Path) -> None:
@@ -122,12 +125,19 @@ def test_an_engine_that_cannot_load_ends_the_start(fleet: Fleet, home: Path, por
     assert fleet.command("status").returncode == 0
 
 
-def begin(home: Path, port: int, tmp_path: Path) -> subprocess.Popen[str]:
+@contextmanager
+def begun(home: Path, port: int, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A fleet of one model in the foreground."""
     file = tmp_path / "fleet.yaml"
     file.write_text(ONE_MODEL.format(source="builtin:tiny-small"))
     command = [FREEHOLD, "up", "--fleet", str(file), "--port", str(port)]
-    return subprocess.Popen(command, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with subprocess.Popen(
+        command, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
 
 
 def read_until(process: subprocess.Popen[str], words: str) -> str:
@@ -149,7 +159,7 @@ def serving_of(run: str) -> psutil.Process:
 
 def test_engines_killed_while_starting_end_the_start(home: Path, port: int, tmp_path: Path) -> None:
     """``kill -9`` of ``python -m serving`` is reported, and its orphans are ended."""
-    with begin(home, port, tmp_path) as up:
+    with begun(home, port, tmp_path) as up:
         read_until(up, "  ray ")
         record = Home(home).read()
         traces = Traces.of(record)
@@ -162,7 +172,7 @@ def test_engines_killed_while_starting_end_the_start(home: Path, port: int, tmp_
 
 def test_down_after_everything_was_killed(home: Path, port: int, tmp_path: Path) -> None:
     """``kill -9`` of ``freehold up`` and of ``python -m serving`` leaves engines behind; ``freehold down`` does not."""
-    with begin(home, port, tmp_path) as up:
+    with begun(home, port, tmp_path) as up:
         read_until(up, "Stop it with Ctrl-C")
         record = Home(home).read()
         traces = Traces.of(record)
