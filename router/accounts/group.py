@@ -75,7 +75,7 @@ CHARGE = text(f"""
     ),
     rolled_up AS (
         INSERT INTO usage_days ({_KEY}, requests, {", ".join(_COUNTED)})
-        SELECT date_trunc('day', at, 'UTC') AS day, tenant, model, tier, reason, outcome, count(*), {_SUMS}
+        SELECT tenant, date_trunc('day', at, 'UTC') AS day, model, tier, reason, outcome, count(*), {_SUMS}
         FROM fresh GROUP BY {_KEY} ORDER BY {_KEY}
         ON CONFLICT ({_KEY}) DO UPDATE SET {_ADDED}
     )

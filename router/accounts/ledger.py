@@ -149,16 +149,22 @@ class Ledger:
 
     async def _charge(self, gateway: str, group: bytes) -> None:
         """Send a group; StoreUnavailableError when it is not known to be durable."""
+        if await self._refused(gateway, group) and await self._refused(gateway, group):
+            await self._charge_the_good(gateway, group)
+
+    async def _refused(self, gateway: str, group: bytes) -> bool:
+        """Send a group; whether the database blames its values, which it may also do while a partition is made."""
         values = {"rows": group.decode(), "gateway": gateway}
         try:
             async with self._store.autocommit(COMMIT_S) as connection:
                 await connection.execute(CHARGE, values)
         except DBAPIError as exc:
             state = getattr(exc.orig, "sqlstate", None) or ""
-            if not state.startswith(_BAD_ROW):
+            if not state.startswith(_BAD_VALUES):
                 msg = f"the database refuses ledger rows (SQLSTATE {state or 'unknown'})"
                 raise StoreUnavailableError(msg) from exc
-            await self._charge_the_good(gateway, group)
+            return True
+        return False
 
     async def _charge_the_good(self, gateway: str, group: bytes) -> None:
         """Find the row that no database would take, and put it aside for people."""
@@ -218,18 +224,22 @@ class Ledger:
             self._kept_nowhere.pop(0)
 
 
-_BAD_ROW = ("22", "23")
+_BAD_VALUES = ("22", "23")
 """SQLSTATEs, by their beginning, that blame the values and not the database."""
 
 
 def _put_aside(path: Path, row: bytes) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        with path.open("ab") as file:
+            file.write(row + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as exc:
+        msg = f"the database refuses a ledger row and {path} does not take it: {exc.strerror}"
+        raise StoreUnavailableError(msg) from exc
     _log.error("the database refuses a ledger row; it is in %s", path)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    with path.open("ab") as file:
-        file.write(row + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _nothing() -> None:

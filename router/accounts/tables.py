@@ -151,8 +151,8 @@ ledger = Table(
 usage_days = Table(
     "usage_days",
     metadata,
-    Column("day", DateTime(timezone=True), primary_key=True),
     Column("tenant", Text, primary_key=True),
+    Column("day", DateTime(timezone=True), primary_key=True),
     Column("model", Text, primary_key=True),
     Column("tier", Text, primary_key=True),
     Column("reason", Text, primary_key=True),

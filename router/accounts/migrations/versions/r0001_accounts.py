@@ -84,8 +84,8 @@ CREATE TABLE tenants (
 );
 
 CREATE TABLE usage_days (
-    day TIMESTAMPTZ NOT NULL,
     tenant TEXT NOT NULL,
+    day TIMESTAMPTZ NOT NULL,
     model TEXT NOT NULL,
     tier TEXT NOT NULL,
     reason TEXT NOT NULL,
@@ -97,7 +97,7 @@ CREATE TABLE usage_days (
     gpu_ms BIGINT NOT NULL,
     cost_micros BIGINT NOT NULL,
     baseline_micros BIGINT NOT NULL,
-    PRIMARY KEY (day, tenant, model, tier, reason, outcome)
+    PRIMARY KEY (tenant, day, model, tier, reason, outcome)
 );
 
 CREATE TABLE keys (
