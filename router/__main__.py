@@ -23,6 +23,7 @@ from cluster.load import load_fleet
 from cluster.spec import Fleet
 from router.app import build
 from router.observe.log import JsonLog
+from router.opening import Archive
 from router.server import config
 
 _FLEET, _ENGINES = "FREEHOLD_ROUTER_FLEET", "FREEHOLD_ROUTER_ENGINES"
@@ -51,7 +52,13 @@ def create() -> ASGIApp:
     """The application of one worker."""
     log = JsonLog(sys.stderr.buffer)
     _log_through(log)
-    return build(load_fleet(Path(os.environ[_FLEET])), os.environ[_ENGINES], log)
+    return build(load_fleet(Path(os.environ[_FLEET])), os.environ[_ENGINES], log, _archive())
+
+
+def _archive() -> Archive | None:
+    """Where accounts are kept, as the environment says."""
+    url, home = os.environ.get("FREEHOLD_DATABASE_URL"), os.environ.get("FREEHOLD_HOME")
+    return Archive(url, Path(home)) if url and home else None
 
 
 def _run(fleet: Fleet, host: str, port: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from starlette.applications import Starlette
@@ -15,58 +15,87 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from cluster.errors import StartError
 from cluster.spec import Fleet
+from router.admin import admin_routes
 from router.api import Api, refused
 from router.backends.target import targets_of
 from router.decide.policy import Policy
 from router.decide.scorer import ByLength
+from router.desk import OPEN_DESK, Desk
 from router.gateway import Gateway
+from router.guard import Guard
 from router.observe.events import Event
 from router.observe.log import JsonLog
 from router.observe.metrics import Metrics
+from router.opening import Archive, Opened, opened
 from router.server import Door
 from router.wire.endpoints import ENDPOINTS
 from router.wire.errors import Refusal
 
 
-def build(fleet: Fleet, engines: str, log: JsonLog | None = None) -> ASGIApp:
+def build(fleet: Fleet, engines: str, log: JsonLog | None = None, archive: Archive | None = None) -> ASGIApp:
     """The gateway as an ASGI application.
 
     ``engines`` is the base address of the engines that Freehold starts, with ``{model}`` in it, such as
-    ``http://127.0.0.1:8000/{model}``. Only :class:`router.server.Protocol` serves it: it needs to learn at once when a
-    client has gone.
+    ``http://127.0.0.1:8000/{model}``; ``archive`` is where accounts are kept, for ``tenants.access: keys``. Only
+    :class:`router.server.Protocol` serves it: it needs to learn at once when a client has gone.
     """
-    log = log or JsonLog(sys.stderr.buffer)
-    metrics = Metrics()
-    targets = targets_of(fleet, engines)
-    policy = Policy(fleet, ByLength(fleet.routing))
+    if fleet.tenants.access == "keys" and archive is None:
+        msg = "tenants.access: keys needs a database; set FREEHOLD_DATABASE_URL, or start the gateway with freehold up"
+        raise StartError(msg)
+    app = _App(fleet, engines, log or JsonLog(sys.stderr.buffer), archive if fleet.tenants.access == "keys" else None)
+    return ServerErrorMiddleware(app, handler=_unexpected)
 
-    def tell(event: Event) -> None:
-        metrics(event)
-        log(event)
 
-    gateway = Gateway(fleet, targets, policy, tell)
+class _App:
+    """The parts, bound together; with accounts, everything stands behind their door."""
+
+    def __init__(self, fleet: Fleet, engines: str, log: JsonLog, archive: Archive | None) -> None:
+        self._fleet, self._log, self._archive = fleet, log, archive
+        self._metrics = Metrics()
+        self._targets = targets_of(fleet, engines)
+        self._policy = Policy(fleet, ByLength(fleet.routing))
+        self._gateway = self._with(OPEN_DESK)
+        api = Api(fleet, self._targets, self._policy, self._gateway, self._metrics)
+        handlers = {HTTPException: _http_error}
+        self._starlette = Starlette(routes=api.routes(), exception_handlers=handlers, lifespan=self._lifespan)
+        self._rest: ASGIApp = self._starlette
+
+    def _with(self, desk: Desk) -> Gateway:
+        return Gateway(self._fleet, self._targets, self._policy, self._tell, desk)
+
+    def _tell(self, event: Event) -> None:
+        self._metrics(event)
+        self._log(event)
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
-        log.gather(asyncio.get_running_loop())
-        yield {"door": Door(fleet.gateway.deadlines.client, fleet.gateway.limits.connections)}
-        for target in targets.values():
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[dict[str, Any]]:
+        self._log.gather(asyncio.get_running_loop())
+        gateway = self._fleet.gateway
+        async with AsyncExitStack() as stack:
+            if self._archive is not None:
+                accounts = await stack.enter_async_context(opened(self._fleet, self._archive, self._gateway.load))
+                self._let_in(accounts)
+            yield {"door": Door(gateway.deadlines.client, gateway.limits.connections)}
+        for target in self._targets.values():
             target.close()
-        log.gather(None)
+        self._log.gather(None)
 
-    api = Api(fleet, targets, policy, gateway, metrics)
-    rest = Starlette(routes=api.routes(), exception_handlers={HTTPException: _http_error}, lifespan=lifespan)
+    def _let_in(self, accounts: Opened) -> None:
+        """From now on, only those with a key."""
+        offices = accounts.books.offices
+        self._gateway = self._with(accounts.books)
+        self._starlette.router.routes.extend(admin_routes(self._fleet, offices.store, accounts.pepper))
+        self._rest = Guard(self._starlette, offices.door)
 
-    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Generating endpoints go straight to the gateway; a framework's routing would cost more than the decision."""
         endpoint = ENDPOINTS.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
         if endpoint is not None:
-            await gateway.answer(endpoint, scope, receive, send)
+            await self._gateway.answer(endpoint, scope, receive, send)
         else:
-            await rest(scope, receive, send)
-
-    return ServerErrorMiddleware(dispatch, handler=_unexpected)
+            await self._rest(scope, receive, send)
 
 
 def _http_error(request: HttpRequest, error: Exception) -> Response:

@@ -60,6 +60,10 @@ class Fleet(Noun):
             misfits.append((("tenants", "access"), why))
         if self.tenants.default_plan not in self.tenants.plans:
             misfits.append((("tenants", "default_plan"), f"no plan {self.tenants.default_plan!r} in tenants.plans"))
+        if self.tenants.access == "open":
+            why = "a model with a price is paid from a tenant's budget; set tenants.access: keys"
+            paid = [name for name, model in self.models.items() if model.price is not None]
+            misfits += [(("models", name, "price"), why) for name in paid]
         MisfitError.unless_none(misfits)
         return self
 

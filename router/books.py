@@ -1,0 +1,190 @@
+"""The desk with accounts: a key opens a tab, quota and money are held while a request is under way, the ledger ends it.
+
+Invariant: the end of an answer is released only after its rows are durable, and whatever was held is given back or
+settled exactly once. Neighbours: :mod:`router.accounts.door` (keys), :mod:`router.accounts.quota`,
+:mod:`router.accounts.budget`, :mod:`router.accounts.ledger`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from datetime import datetime
+from typing import NamedTuple
+
+from starlette.types import Scope
+
+from cluster.spec import Fleet, Price
+from router.accounts.allowance import Hold
+from router.accounts.budget import Budgets, true_cost, worst_case
+from router.accounts.door import Doorkeeper, permits
+from router.accounts.errors import SpoolError
+from router.accounts.facts import Attempt, Principal
+from router.accounts.group import Entry
+from router.accounts.ledger import Ledger
+from router.accounts.quota import Quotas
+from router.accounts.store import Store
+from router.backends.fairness import Caller
+from router.decide.facts import Ask
+from router.decide.policy import LoadOf
+from router.desk import Headers, Tab
+from router.observe.events import Finished
+from router.wire.endpoints import Endpoint
+from router.wire.errors import Refusal
+
+ANSWER_TOKENS = 256
+"""Held for an answer whose request sets no limit; what it really used is settled in the end."""
+_RETRY_S = 5
+
+
+class Offices(NamedTuple):
+    """What the desk works with."""
+
+    store: Store
+    door: Doorkeeper
+    quotas: Quotas
+    budgets: Budgets
+    ledger: Ledger
+
+
+class Books:
+    """Opens tabs for those who have a key."""
+
+    def __init__(self, fleet: Fleet, offices: Offices, load: LoadOf) -> None:
+        """``load`` tells how many requests share a target's GPUs."""
+        self.fleet, self.offices, self.load = fleet, offices, load
+        self._allowed: dict[str, tuple[Principal, Collection[str] | None]] = {}
+
+    async def open(self, scope: Scope, endpoint: Endpoint) -> Tab:
+        """Let a request in.
+
+        Raises:
+            Refusal: 401 or 403 by its key, 503 while answers could be written nowhere.
+
+        """
+        principal = await self.offices.door.admit(scope, endpoint.kind.value)
+        if not self.offices.ledger.able:
+            msg = "Neither the database nor the disk takes the accounts of an answer."
+            raise _unavailable(msg)
+        return AccountTab(self, principal, self._models_of(principal))
+
+    def _models_of(self, principal: Principal) -> Collection[str] | None:
+        """The models that a caller may use; looked up again only when its key or plan has changed."""
+        found = self._allowed.get(principal.key_id)
+        if found is None or found[0] is not principal:
+            found = self._allowed[principal.key_id] = (principal, self._permitted(principal))
+            if len(self._allowed) > _MOST_KEYS:
+                self._allowed = {principal.key_id: found}
+        return found[1]
+
+    def _permitted(self, principal: Principal) -> Collection[str] | None:
+        models = self.fleet.models
+        may = {
+            name
+            for name, model in models.items()
+            if permits(principal, name, self.fleet.tier_of(name)) and (model.price is None or principal.plan.egress)
+        }
+        return None if len(may) == len(models) else may
+
+
+_MOST_KEYS = 10_000
+
+
+class AccountTab(Tab):
+    """One request's account."""
+
+    def __init__(self, books: Books, principal: Principal, allowed: Collection[str] | None) -> None:
+        """Opened by :meth:`Books.open`."""
+        self.allowed, self.tenant = allowed, principal.tenant
+        self.caller = Caller(principal.tenant, 1 << principal.plan.priority)
+        self._books, self._principal = books, principal
+        self._at: datetime = books.offices.store.now()
+        self._hold: Hold | None = None
+        self._ask: Ask | None = None
+        self._paid: set[int] = set()
+        self._entries: list[Entry] = []
+        self._settled = False
+
+    async def hold(self, ask: Ask) -> Headers:
+        """Hold a message, the prompt's tokens and the answer's."""
+        self._ask = ask
+        quotas = self._books.offices.quotas
+        tokens = ask.prompt_tokens + (ask.answer_tokens or (ANSWER_TOKENS if ask.room else 0))
+        self._hold = quotas.try_take(self._principal, 1, tokens) or await quotas.take(self._principal, 1, tokens)
+        return quotas.headers(self._principal)
+
+    async def pay(self, event: Finished, model: str) -> None:
+        """Reserve the worst case of an attempt: the whole prompt, and the longest answer that may come."""
+        spec = self._books.fleet.models[model]
+        if spec.price is None or self._ask is None:
+            return
+        answer = self._ask.answer_tokens or spec.context_length
+        worst = worst_case(spec.price, min(self._ask.most_tokens, spec.context_length), answer)
+        await self._books.offices.budgets.reserve(self._principal, event.request_id, event.attempts, worst)
+        self._paid.add(event.attempts)
+
+    def failed(self, event: Finished, model: str, *, retried: bool) -> None:
+        """Keep the row of an attempt that another one follows."""
+        if retried:
+            self._entries.append(self._entry(event, model, "retried", delivered=False))
+
+    async def settle(self, event: Finished) -> None:
+        """Write the request's rows."""
+        if self._settled:
+            return
+        self._settled = True
+        delivered = event.outcome == "complete" or event.completion_tokens > 0
+        entries = self._entries
+        if event.attempts > len(entries):
+            entries.append(self._entry(event, event.model, event.outcome, delivered=delivered))
+        if self._hold is not None:
+            used = self._hold.used(1, event.prompt_tokens + event.completion_tokens) if delivered else ()
+            self._hold.release()
+            if used:
+                entries[-1] = entries[-1]._replace(used=used)
+        try:
+            await self._books.offices.ledger.write(entries)
+        except SpoolError as exc:
+            msg = "The account of this answer could be written nowhere."
+            raise _unavailable(msg) from exc
+
+    def _entry(self, event: Finished, model: str, outcome: str, *, delivered: bool) -> Entry:
+        fleet = self._books.fleet
+        spec = fleet.models[model]
+        prompt, completion = (event.prompt_tokens, event.completion_tokens) if delivered else (0, 0)
+        cached = event.cached_tokens if delivered else 0
+        baseline = fleet.spillover.baseline
+        total_s = (event.last_byte or time.monotonic()) - event.started
+        shared_by = max(1, self._books.load(model).in_flight)
+        attempt = Attempt(
+            request_id=event.request_id,
+            attempt=event.attempts,
+            at=self._at,
+            tenant=self._principal.tenant,
+            key_id=self._principal.key_id,
+            endpoint=event.endpoint,
+            model=model,
+            tier=fleet.tier_of(model),
+            reason=event.reason,
+            status=event.status,
+            outcome=outcome,
+            stream=event.stream,
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            cached_tokens=cached,
+            gpu_ms=round(total_s * 1000 * spec.accelerator.count / shared_by),
+            cost_micros=_cost(spec.price, prompt, completion, cached),
+            baseline_micros=_cost(baseline, prompt, completion, cached),
+            queued_ms=round(event.queued_s * 1000),
+            ttft_ms=round((event.first_byte - event.started) * 1000) if event.first_byte else 0,
+            total_ms=round(total_s * 1000),
+        )
+        return Entry(attempt, reserved=event.attempts in self._paid)
+
+
+def _cost(price: Price | None, prompt: int, completion: int, cached: int) -> int:
+    return 0 if price is None else true_cost(price, prompt, min(cached, prompt), completion)
+
+
+def _unavailable(message: str) -> Refusal:
+    return Refusal(503, message, code="accounts_unavailable", retry_after=_RETRY_S)
