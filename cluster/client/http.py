@@ -55,6 +55,16 @@ class Endpoint:
         with self._sent("POST", path, body) as response:
             return _reply(response)
 
+    def patch(self, path: str, body: Mapping[str, object]) -> Reply:
+        """Change a resource."""
+        with self._sent("PATCH", path, body) as response:
+            return _reply(response)
+
+    def delete(self, path: str) -> Reply:
+        """Remove a resource; the reply says what that was."""
+        with self._sent("DELETE", path, None) as response:
+            return _reply(response)
+
     @contextlib.contextmanager
     def stream(self, path: str, body: Mapping[str, object]) -> Iterator[Stream]:
         """Ask for server-sent events; leaving the context early hangs up."""

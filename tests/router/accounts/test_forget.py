@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-from typing import Any
 
 import pytest
-from sqlalchemy import ARRAY, BigInteger, Boolean, Column, DateTime, Integer, LargeBinary, Table, insert, select, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Table, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.accounts.facts import Principal
@@ -18,24 +15,12 @@ from router.accounts.store import Store
 from router.accounts.tables import ledger, metadata, usage_days
 from router.wire.errors import Refusal
 from tests.router.accounts.reception import Reception
+from tests.router.accounts.rows import AT, row_of
 
 pytestmark = pytest.mark.anyio
 
-_AT = datetime(2026, 11, 1, tzinfo=UTC)
 _OF_TENANT = [table for table in metadata.sorted_tables if "tenant" in table.c]
 """From the schema itself: a table that is added later is tested here without being named."""
-
-
-def _value(column: Column[Any], tenant: str) -> Any:  # noqa: ANN401 - of any column
-    if column.name == "tenant" or (column.table.name == "tenants" and column.primary_key):
-        return tenant
-    by_type = {ARRAY: [], BigInteger: 1, Boolean: False, DateTime: _AT, Integer: 1, LargeBinary: b"x", JSONB: {}}
-    found = next((value for kind, value in by_type.items() if isinstance(column.type, kind)), None)
-    return f"{column.name} of {tenant}" if found is None else found
-
-
-def _row(table: Table, tenant: str) -> dict[str, Any]:
-    return {column.name: _value(column, tenant) for column in table.c}
 
 
 async def _fill(connection: AsyncConnection, tenant: str) -> None:
@@ -44,7 +29,7 @@ async def _fill(connection: AsyncConnection, tenant: str) -> None:
         if table.name == "gateways":
             await connection.execute(insert(table).values(id=f"gateway of {tenant}"))
         else:
-            await connection.execute(insert(table).values(_row(table, tenant)))
+            await connection.execute(insert(table).values(row_of(table, tenant)))
 
 
 async def _rows(store: Store, table: Table, tenant: str) -> int:
@@ -71,12 +56,12 @@ async def test_money_under_way_is_counted_for_the_fleet(store: Store) -> None:
     async with store.begin() as connection:
         for kind in ("day", "month"):
             await connection.execute(
-                text("INSERT INTO budget_windows VALUES ('', :kind, :at, 1000, 50)"), {"kind": kind, "at": _AT}
+                text("INSERT INTO budget_windows VALUES ('', :kind, :at, 1000, 50)"), {"kind": kind, "at": AT}
             )
         for request, tenant, micros in (("a", "acme", 300), ("b", "acme", 400), ("c", "other", 300)):
             await connection.execute(
                 text("INSERT INTO reservations VALUES (:request, 1, :tenant, :micros, :at, :at, :at)"),
-                {"request": request, "tenant": tenant, "micros": micros, "at": _AT},
+                {"request": request, "tenant": tenant, "micros": micros, "at": AT},
             )
     assert (await forget(store, "acme"))["reservations"] == 2
     async with store.begin() as connection:
@@ -105,7 +90,7 @@ async def test_gateways_forget_too(store: Store, other: Store) -> None:
 async def test_long_histories_go_in_pieces(store: Store) -> None:
     """However many rows, each transaction takes so many, and all go."""
     async with store.begin() as connection:
-        rows = [{**_row(ledger, "acme"), "request_id": f"r{number}"} for number in range(95)]
+        rows = [{**row_of(ledger, "acme"), "request_id": f"r{number}"} for number in range(95)]
         await connection.execute(insert(ledger), rows)
     before = store.statements
     assert (await forget(store, "acme", piece=10))["ledger"] == 95
@@ -116,7 +101,7 @@ async def test_an_interrupted_deletion(store: Store) -> None:
     """While rows are left of a deleted tenant its name stays taken; deleting it again removes them."""
     reception = Reception(store)
     async with store.begin() as connection:
-        await connection.execute(insert(usage_days).values(_row(usage_days, "acme")))
+        await connection.execute(insert(usage_days).values(row_of(usage_days, "acme")))
     with pytest.raises(Refusal) as caught:
         await reception.tenants.create("acme", None, {})
     assert caught.value.code == "tenant_not_forgotten"
@@ -150,7 +135,7 @@ async def test_a_writer_under_way_is_waited_for(store: Store) -> None:
         await writer.execute(text("SELECT name FROM tenants WHERE name = 'acme' FOR KEY SHARE"))
         deleting = asyncio.create_task(forget(store, "acme"))
         await _until_someone_waits(store)
-        await writer.execute(insert(usage_days).values(_row(usage_days, "acme")))
+        await writer.execute(insert(usage_days).values(row_of(usage_days, "acme")))
     assert (await deleting)["usage_days"] == 1
 
 
