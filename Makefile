@@ -27,7 +27,7 @@ serve: $(READY) ## Run a fleet: FLEET=fleets/demo.yaml PORT=8080; DETACH=1 retur
 down: $(READY) ## Take the fleet down
 	$(BIN)/freehold down
 
-test: $(READY) ## Lint, types, layers and all tests, those with real engines included
+test: $(READY) lint ## Lint, types, layers and all tests, those with real engines included
 	$(BIN)/pytest
 
 lint: $(READY) ## Format check, lint, types and layers

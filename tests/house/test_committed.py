@@ -10,8 +10,7 @@ import pytest
 from tests.house.source import ROOT, committed
 
 PRIVATE = re.compile(
-    r"(?<![\w.])/(?:home|Users|root|work|opt|farm)/\w"  # somebody's own directories
-    r"|file:///"
+    r"(?<![\w.])(?:file://)?/(?:home|Users|root|work|opt|farm)/\w"  # somebody's own directories
     r"|(?:index)-(?:url)|(?:find)-(?:links)",  # where packages come from is the user's configuration
     re.ASCII,
 )
