@@ -12,8 +12,10 @@ import click
 
 from cluster.cli.ask import chat, replay, route
 from cluster.cli.group import ErrorsAsLines
+from cluster.cli.keys import keys
 from cluster.cli.run import down, logs, status, up
 from cluster.cli.schema import schema
+from cluster.cli.tenants import tenants
 
 __all__ = ["freehold", "main"]
 
@@ -24,7 +26,7 @@ def freehold() -> None:
     """Own your inference: a fleet of open LLMs behind one OpenAI-compatible endpoint."""
 
 
-for command in (up, down, status, logs, chat, route, replay, schema):
+for command in (up, down, status, logs, chat, route, replay, keys, tenants, schema):
     freehold.add_command(command)
 
 
