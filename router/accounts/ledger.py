@@ -18,7 +18,7 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 from router.accounts.errors import SpoolError, StoreUnavailableError
-from router.accounts.group import CHARGE, Entry, encode, halves
+from router.accounts.group import CHARGE, Entry, encode, halves, values
 from router.accounts.spool import Spool, SpoolFile
 from router.accounts.store import Store
 
@@ -154,10 +154,9 @@ class Ledger:
 
     async def _refused(self, gateway: str, group: bytes) -> bool:
         """Send a group; whether the database blames its values, which it may also do while a partition is made."""
-        values = {"rows": group.decode(), "gateway": gateway}
         try:
             async with self._store.autocommit(COMMIT_S) as connection:
-                await connection.execute(CHARGE, values)
+                await connection.execute(CHARGE, values(group, gateway))
         except DBAPIError as exc:
             state = getattr(exc.orig, "sqlstate", None) or ""
             if not state.startswith(_BAD_VALUES):

@@ -11,10 +11,10 @@ import orjson
 import pytest
 
 from router.accounts.errors import SpoolError
-from router.accounts.facts import Attempt
-from router.accounts.group import Entry, encode
+from router.accounts.facts import Attempt, Used
+from router.accounts.group import Entry, encode, halves
 from router.accounts.store import Store
-from tests.router.accounts.rows import (
+from tests.router.accounts.written import (
     add_tenants,
     attempt,
     entries,
@@ -105,8 +105,9 @@ async def test_refused_row(store: Store, tmp_path: Path, caplog: pytest.LogCaptu
         async with running(store, tmp_path) as ledger:
             await ledger.write([*entries(store.now(), 3), Entry(odd), *entries(store.now(), 3)])
     assert len(await request_ids(store)) == 6
-    (line,) = (tmp_path / "refused.jsonl").read_bytes().splitlines()
+    line, uses = (tmp_path / "refused.jsonl").read_bytes().splitlines()
     assert orjson.loads(line)[0]["request_id"] == odd.request_id
+    assert orjson.loads(uses) == []
     assert "refused.jsonl" in caplog.text
 
 
@@ -142,4 +143,16 @@ async def test_sql_in_values(store: Store, tmp_path: Path, evil: str) -> None:
 def test_given_twice() -> None:
     """An entry that is twice in a group travels once."""
     one = attempt(datetime(2026, 11, 21, tzinfo=UTC))
-    assert len(orjson.loads(encode([Entry(one), Entry(one), Entry(one._replace(attempt=2))]))) == 2
+    rows, uses = encode([Entry(one), Entry(one), Entry(one._replace(attempt=2))]).split(b"\n")
+    assert [row["attempt"] for row in orjson.loads(rows)] == [1, 2]
+    assert orjson.loads(uses) == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8], ids=str)
+def test_halves(count: int) -> None:
+    """A group falls into two, each row with what it used; a group of one row stays as it is."""
+    moment = datetime(2026, 11, 21, tzinfo=UTC)
+    used = Used("messages_per_month", moment, 1, 1)
+    whole = [Entry(attempt(moment, request_id=f"req_{number}"), (used,)) for number in range(count)]
+    middle = count // 2
+    assert halves(encode(whole)) == [encode(part) for part in (whole[:middle], whole[middle:]) if part]

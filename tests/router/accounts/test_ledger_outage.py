@@ -13,8 +13,8 @@ from router.accounts.errors import SpoolError, StoreUnavailableError
 from router.accounts.group import encode
 from router.accounts.spool import Spool
 from router.accounts.store import Store
-from tests.router.accounts.outage import Breakable
-from tests.router.accounts.rows import add_tenants, entries, names, request_ids, running, totals_differ, until
+from tests.router.accounts.breakable import Breakable
+from tests.router.accounts.written import add_tenants, entries, names, request_ids, running, totals_differ, until
 
 pytestmark = pytest.mark.anyio
 

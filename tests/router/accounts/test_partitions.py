@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from router.accounts.partitions import AHEAD, prepare, retire
 from router.accounts.store import Store
-from tests.router.accounts.rows import add_tenants, entries, names, read, request_ids, running, totals_differ
+from tests.router.accounts.written import add_tenants, entries, names, read, request_ids, running, totals_differ
 
 pytestmark = pytest.mark.anyio
 

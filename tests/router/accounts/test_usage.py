@@ -14,7 +14,7 @@ from router.accounts.facts import Attempt
 from router.accounts.group import Entry
 from router.accounts.store import Store
 from router.accounts.usage import HEADINGS, Period, Usage, total, usage
-from tests.router.accounts.rows import add_tenants, attempt, running
+from tests.router.accounts.written import add_tenants, attempt, running
 
 pytestmark = pytest.mark.anyio
 
