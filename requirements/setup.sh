@@ -3,7 +3,7 @@
 # Everything is pinned by hash except torch, whose CPU wheels differ by the index that they come from.
 set -eu
 venv=$1 python=$2
-pip="$venv/bin/pip install --quiet --no-deps"
+pip="$venv/bin/pip install -qq --no-deps"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 
 step() {
