@@ -154,10 +154,17 @@ SETTLE_CTES = """
         UPDATE quota_leases l SET amount = l.amount - m.units FROM quota_mine m
         WHERE (l.tenant, l.kind, l.window_start) = (m.tenant, m.kind, m.window_start) AND l.gateway = :gateway
     ),
+    quota_sums AS (
+        SELECT tenant, kind, window_start, CAST(sum(amount) AS bigint) AS amount, CAST(sum(units) AS bigint) AS units
+        FROM (
+            SELECT tenant, kind, window_start, amount, 0 AS units FROM quota_locked
+            UNION ALL SELECT tenant, kind, window_start, 0, units FROM quota_mine
+        ) AS both_of_them
+        GROUP BY tenant, kind, window_start
+    ),
     quota_counted AS (
-        UPDATE quota_windows w SET used = w.used + k.amount, leased = w.leased - coalesce(m.units, 0)
-        FROM quota_locked k LEFT JOIN quota_mine m USING (tenant, kind, window_start)
-        WHERE (w.tenant, w.kind, w.window_start) = (k.tenant, k.kind, k.window_start)
+        UPDATE quota_windows w SET used = w.used + s.amount, leased = w.leased - s.units FROM quota_sums s
+        WHERE (w.tenant, w.kind, w.window_start) = (s.tenant, s.kind, s.window_start)
     )
 """
 """Part of the statement that inserts ledger rows: counts what ``uses(tenant, kind, window_start, amount, leased)`` says

@@ -22,11 +22,11 @@ def headers(allowance: Allowance, now: float) -> list[tuple[bytes, bytes]]:
     """
     requests: Lease | None = None
     tokens: Lease | None = None
-    for lease in allowance.leases:
-        if lease.of_tokens:
-            tokens = lease if lease.brief or tokens is None else tokens
-        elif lease.brief or requests is None:
-            requests = lease
+    for held in allowance.leases:
+        if held.of_tokens:
+            tokens = held if held.brief or tokens is None else tokens
+        elif held.brief or requests is None:
+            requests = held
     told: list[tuple[bytes, bytes]] = []
     for lease, (limit, remaining, reset) in ((requests, _OF_REQUESTS), (tokens, _OF_TOKENS)):
         if lease is not None:

@@ -30,9 +30,10 @@ _PURGE_S = 600.0
 
 _log = logging.getLogger(__name__)
 
-_REGISTER = text(
-    "INSERT INTO gateways (id, seen_at) VALUES (:id, clock_timestamp()) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at"
-)
+_REGISTER = text("""
+    INSERT INTO gateways (id, seen_at) VALUES (:id, clock_timestamp())
+    ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at
+""")
 _BEAT = text("UPDATE gateways SET seen_at = clock_timestamp() WHERE id = :id RETURNING id")
 _OTHERS = text("SELECT id, seen_at FROM gateways WHERE id <> :id")
 _STILL = text("SELECT id FROM gateways WHERE id = :id AND seen_at = :seen_at FOR UPDATE SKIP LOCKED")

@@ -48,7 +48,7 @@ class Quotas:
         self._supply = Supply(store, gateway, clock, dead_after)
         self._presence = self._supply.presence
         self._allowances = self._supply.allowances
-        self.recheck_s = RECHECK_S
+        self.recall_s, self.recheck_s = RECALL_S, RECHECK_S
 
     @classmethod
     async def open(cls, store: Store, gateway: str, clock: Clock = MONOTONIC, dead_after: float = DEAD_AFTER_S) -> Self:
@@ -154,7 +154,7 @@ class Quotas:
         for lease in allowance.leases:
             if lease.kind in lacking:
                 lease.scarce_until = now + SCARCE_S
-        await shortage.recall.wait(RECALL_S)
+        await shortage.recall.wait(self.recall_s)
         return True
 
     def _refuse_known(self, short: list[tuple[Lease, int, int]]) -> None:

@@ -8,6 +8,7 @@ Neighbour: :mod:`router.accounts.quota` does the giving back.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
@@ -17,6 +18,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from router.accounts.leases import Ask, Grant
+
+_log = logging.getLogger(__name__)
 
 ASK_CHANNEL = "freehold_recall"
 ANSWER_CHANNEL = "freehold_recalled"
@@ -75,7 +78,7 @@ class Asked:
             async with asyncio.timeout(seconds):
                 await self._done.wait()
         except TimeoutError:
-            return
+            _log.warning("did not answer within %g s, and may hold unused quota: %s", seconds, ", ".join(self._awaited))
 
 
 class Recalls:

@@ -29,7 +29,7 @@ _WINDOW = text("""
 _numbers = itertools.count(1)
 
 
-def principal(tenant: str = "acme", **limits: float | None) -> Principal:
+def principal(tenant: str = "acme", /, **limits: float | None) -> Principal:
     """A caller whose plan has these limits and no others."""
     return Principal(tenant, "key1", Scope(), Plan.model_validate(limits))
 
@@ -84,7 +84,7 @@ class Team:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, at: TracebackType | None
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
         """Let go of everything."""
         for member in self.members:
@@ -97,7 +97,7 @@ class Team:
         name = f"gateway{next(_numbers)}"
         store = store or await Store.open(self._database, self._connections)
         quotas = await Quotas.open(store, name, self.clock)
-        quotas.recheck_s = 0.0
+        quotas.recall_s, quotas.recheck_s = 30.0, 0.0
         return Member(store, quotas, name)
 
     async def tenants(self, *names: str) -> None:

@@ -12,7 +12,7 @@ from router.accounts.budget import Budgets, settle_budgets, true_cost, worst_cas
 from router.accounts.facts import Principal
 from router.accounts.store import Store
 from router.wire.errors import Refusal
-from tests.router.accounts.outage import Breakable
+from tests.router.accounts.breakable import Breakable
 from tests.router.accounts.stopped import StoppedClock
 from tests.router.accounts.team import principal
 
