@@ -21,7 +21,7 @@ from router.accounts.facts import Principal
 from router.accounts.keys import Keys, Known
 from router.accounts.pepper import Pepper
 from router.accounts.plans import CLOSED
-from router.accounts.secret import id_of
+from router.accounts.secret import LENGTH, id_of
 from router.accounts.store import Store
 from router.wire.errors import Refusal
 
@@ -132,6 +132,8 @@ class Doorkeeper:
         key = presented(scope["headers"])
         if key is None:
             raise NotLetIn(Why.MISSING_API_KEY, scope)
+        if len(key) != LENGTH:  # not worth a digest, which for a header of 64 KiB would take a while
+            raise self._wrong_key(scope)
         try:
             known = self._keys.identify(key) or await self._looked_up(key)
         except StoreUnavailableError as exc:

@@ -18,6 +18,8 @@ from router.accounts.pepper import Pepper
 _RANDOM_BYTES = 24
 _STAMP_BYTES = 8
 _STAMP_CHARACTERS = 11
+LENGTH = 59
+"""Bytes of every key."""
 ID_PATTERN = "[a-z2-7]{12}"
 _FORM = re.compile(rb"fh-(%b)-[A-Za-z0-9_-]{43}" % ID_PATTERN.encode())
 _ID_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"

@@ -1,80 +1,42 @@
-"""A database of its own for tests that stop, kill or freeze it."""
+"""A database that goes away: a real one, for everybody but the test."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
-import subprocess
-import tempfile
-from pathlib import Path
-from types import TracebackType
 from typing import Self
 
-import psutil
-
-from cluster.supervise.postgres import Postgres
-from router.accounts.migrations import migrate
+import psycopg
 
 
-class Breakable:
-    """Runs within a ``with`` block, as long as nobody stops it."""
+class Outage:
+    """Takes one database away from everyone but itself, and brings it back."""
 
-    def __init__(self) -> None:
-        """Nothing runs yet."""
-        self._directory = tempfile.TemporaryDirectory(prefix="fh-pg-", ignore_cleanup_errors=True)
-        root = Path(self._directory.name)
-        self.postgres = Postgres(root / "postgres", root, root / "postgres.log")
-        self._process: subprocess.Popen[bytes] | None = None
+    def __init__(self, url: str, outside: str) -> None:
+        """Connect while that is possible; ``outside`` is another database of the server."""
+        self.connection = psycopg.connect(url, autocommit=True)
+        self._outside = psycopg.connect(outside, autocommit=True)
+        self._name = self.connection.info.dbname
 
-    @property
-    def url(self) -> str:
-        """Its address, the same after every start."""
-        return self.postgres.url
+    def begin(self) -> None:
+        """No new connections; those that are open end."""
+        self._allow("false")
+        self.connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
+            [self._name],
+        )
 
-    async def start(self) -> None:
-        """Start it, the first time or again."""
-        self._process = await asyncio.to_thread(self.postgres.start, os.environ)
+    def end(self) -> None:
+        """Connections are taken again."""
+        self._allow("true")
 
-    async def stop(self) -> None:
-        """Stop it as an administrator would."""
-        await asyncio.to_thread(self.postgres.stop)
-        if self._process is not None:
-            await asyncio.to_thread(self._process.wait)
-        self._process = None
+    def _allow(self, value: str) -> None:
+        self._outside.execute(f'ALTER DATABASE "{self._name}" ALLOW_CONNECTIONS {value}'.encode())
 
-    async def kill(self) -> None:
-        """``kill -9`` to all of it, as a power cut would."""
-        for process in self._all():
-            process.kill()
-        if self._process is not None:
-            await asyncio.to_thread(self._process.wait)
-        self._process = None
-
-    def freeze(self) -> None:
-        """Have it neither answer nor hang up."""
-        for process in self._all():
-            process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let it go on where it was."""
-        for process in self._all():
-            process.send_signal(signal.SIGCONT)
-
-    def _all(self) -> list[psutil.Process]:
-        first = self.postgres.process()
-        return [first, *first.children(recursive=True)] if first else []
-
-    async def __aenter__(self) -> Self:
-        """Start it, with all tables."""
-        await self.start()
-        await asyncio.to_thread(migrate, self.url)
+    def __enter__(self) -> Self:
+        """Nothing yet."""
         return self
 
-    async def __aexit__(
-        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
-    ) -> None:
-        """Stop it and remove its files."""
-        self.thaw()
-        await self.stop()
-        self._directory.cleanup()
+    def __exit__(self, *_: object) -> None:
+        """Bring it back in any case."""
+        self.end()
+        self.connection.close()
+        self._outside.close()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.accounts.pepper import Pepper
-from router.accounts.secret import id_of, make_key
+from router.accounts.secret import LENGTH, id_of, make_key
 
 PEPPER = Pepper(b"p" * 32)
 KEY = make_key(PEPPER)
@@ -17,6 +17,7 @@ KEY = make_key(PEPPER)
 
 def test_a_key_has_its_form_and_its_id() -> None:
     """``fh-``, 12 letters, 43 letters; the id reads out of it; the digest is of the whole."""
+    assert len(KEY.text) == LENGTH
     assert re.fullmatch("fh-[a-z2-7]{12}-[A-Za-z0-9_-]{43}", KEY.text)
     assert id_of(KEY.text.encode(), PEPPER) == KEY.id == KEY.text[3:15]
     assert PEPPER.digest(KEY.text.encode()) == KEY.digest

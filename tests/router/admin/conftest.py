@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ __all__ = ["database", "server", "store"]
 
 @pytest.fixture
 async def reception(store: Store) -> AsyncIterator[Reception]:
-    """A gateway's accounts with the tenants admin, acme and other."""
+    """The accounts of another gateway on the database, with the tenants admin, acme and other."""
     async with Reception(store) as reception:
         for tenant in ("admin", "acme", "other"):
             await reception.tenants.create(tenant, None, {})
@@ -24,9 +25,10 @@ async def reception(store: Store) -> AsyncIterator[Reception]:
 
 
 @pytest.fixture
-async def office(reception: Reception) -> AsyncIterator[Office]:
-    """The same behind HTTP."""
-    async with Office(reception) as office:
+async def office(database: str, reception: Reception, tmp_path: Path) -> AsyncIterator[Office]:
+    """A gateway on the same database."""
+    assert await reception.tenants.find("admin")
+    async with Office(database, tmp_path) as office:
         yield office
 
 

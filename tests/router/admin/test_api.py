@@ -7,6 +7,8 @@ import logging
 
 import pytest
 
+from tests.router.accounts.conftest import Server
+from tests.router.accounts.outage import Outage
 from tests.router.accounts.reception import Reception
 from tests.router.admin.office import Office
 
@@ -124,7 +126,7 @@ async def test_text_is_stored_as_it_is(office: Office, admin: str) -> None:
 async def test_a_key_of_a_scope(office: Office, admin: str) -> None:
     """Endpoints that a key does not name are closed to it; models and decisions stay visible."""
     key = (await office.ask("POST", "/admin/keys", admin, {"tenant": "acme", "endpoints": ["embedding"]})).json["key"]
-    assert (await office.ask("POST", "/v1/embeddings", key, b"{}")).status == 200
+    assert (await office.ask("POST", "/v1/embeddings", key, b"{}")).error["param"] == "model", "let in, and read"
     refused = await office.ask("POST", "/v1/chat/completions", key, b"{}")
     assert (refused.status, refused.error["code"]) == (403, "endpoint_not_allowed")
     assert (await office.ask("GET", "/v1/models", key)).status == 200
@@ -188,6 +190,18 @@ async def test_who_did_what_is_in_the_log(office: Office, admin: str, caplog: py
         await office.ask("GET", "/v1/models", made["key"][:-1] + "!")
         await office.ask("DELETE", f"/admin/keys/{made['id']}", admin)
     assert f"created key {made['id']}, by key {admin[3:15]}" in caplog.text
-    seen = caplog.text + json.dumps([record.__dict__ for record in caplog.records], default=repr)
+    records = json.dumps([record.__dict__ for record in caplog.records], default=repr)
+    seen = caplog.text + records + office.log.decode()
     for secret in (made["key"], admin):
         assert secret[16:32] not in seen
+
+
+async def test_without_the_database(office: Office, server: Server, database: str, admin: str) -> None:
+    """An admin whose key is known is told that nothing can be changed now; a stranger learns nothing."""
+    assert (await office.ask("GET", "/admin/tenants", admin)).status == 200
+    with Outage(database, server.url("postgres")) as outage:
+        outage.begin()
+        answer = await office.ask("POST", "/admin/tenants", admin, {"name": "new"})
+        assert (answer.status, answer.error["code"], answer.header("retry-after")) == (503, "accounts_unavailable", "5")
+        assert (await office.ask("GET", "/admin/tenants", "fh-guess")).status == 401
+        assert (await office.ask("GET", "/healthz")).status == 200
