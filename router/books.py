@@ -17,10 +17,12 @@ from starlette.types import Scope
 from cluster.spec import Fleet, Price
 from router.accounts.allowance import Hold
 from router.accounts.budget import Budgets, true_cost, worst_case
+from router.accounts.cache import Responses
 from router.accounts.door import Doorkeeper, permits
 from router.accounts.errors import SpoolError
 from router.accounts.facts import Attempt, Principal
 from router.accounts.group import Entry
+from router.accounts.kept import Answer
 from router.accounts.ledger import Ledger
 from router.accounts.quota import Quotas
 from router.accounts.store import Store
@@ -31,6 +33,7 @@ from router.desk import Headers, Tab
 from router.observe.events import Finished
 from router.wire.endpoints import Endpoint
 from router.wire.errors import Refusal
+from router.wire.parse import Request
 
 ANSWER_TOKENS = 256
 """Held for an answer whose request sets no limit; what it really used is settled in the end."""
@@ -45,6 +48,7 @@ class Offices(NamedTuple):
     quotas: Quotas
     budgets: Budgets
     ledger: Ledger
+    responses: Responses
 
 
 class Books:
@@ -66,7 +70,8 @@ class Books:
         if not self.offices.ledger.able:
             msg = "Neither the database nor the disk takes the accounts of an answer."
             raise _unavailable(msg)
-        return AccountTab(self, principal, self._models_of(principal))
+        wish = next((value for name, value in scope["headers"] if name == _WISH), b"")
+        return AccountTab(self, principal, self._models_of(principal), wish.decode("latin-1"))
 
     def _models_of(self, principal: Principal) -> Collection[str] | None:
         """The models that a caller may use; looked up again only when its key or plan has changed."""
@@ -88,13 +93,14 @@ class Books:
 
 
 _MOST_KEYS = 10_000
+_WISH = b"x-freehold-cache"
 
 
 class AccountTab(Tab):
     """One request's account."""
 
-    def __init__(self, books: Books, principal: Principal, allowed: Collection[str] | None) -> None:
-        """Opened by :meth:`Books.open`."""
+    def __init__(self, books: Books, principal: Principal, allowed: Collection[str] | None, wish: str) -> None:
+        """Opened by :meth:`Books.open`; ``wish`` is the caller's ``x-freehold-cache``."""
         self.allowed, self.tenant = allowed, principal.tenant
         self.caller = Caller(principal.tenant, 1 << principal.plan.priority)
         self._books, self._principal = books, principal
@@ -104,6 +110,12 @@ class AccountTab(Tab):
         self._paid: set[int] = set()
         self._entries: list[Entry] = []
         self._settled = False
+        self._wish = wish
+        self._digest: bytes | None = None
+        self._since = 0.0
+        self._pieces: list[bytes] = []
+        self._room = 0
+        self._again = False
 
     async def hold(self, ask: Ask) -> Headers:
         """Hold a message, the prompt's tokens and the answer's."""
@@ -112,6 +124,29 @@ class AccountTab(Tab):
         tokens = ask.prompt_tokens + (ask.answer_tokens or (ANSWER_TOKENS if ask.room else 0))
         self._hold = quotas.try_take(self._principal, 1, tokens) or await quotas.take(self._principal, 1, tokens)
         return quotas.headers(self._principal)
+
+    async def cached(self, endpoint: Endpoint, request: Request, model: str) -> Answer | None:
+        """Look into memory, then into the table where another gateway said that it is there."""
+        responses = self._books.offices.responses
+        self._digest = responses.digest(self.tenant, endpoint.kind.value, request, model, self._wish)
+        if self._digest is None:
+            return None
+        self._since, self._room = responses.now, responses.answer_bytes
+        answer = responses.get(self.tenant, self._digest) or await responses.fetch(self.tenant, self._digest)
+        self._again = answer is not None
+        return answer
+
+    def passed(self, data: bytes) -> None:
+        """Collect what may be kept."""
+        if self._digest is not None and self._room >= 0:
+            self._room -= len(data)
+            self._pieces.append(data)
+
+    def _keep(self, event: Finished) -> None:
+        if self._digest is not None and self._room >= 0 and self._pieces and not self._again:
+            kind = "text/event-stream" if event.stream else "application/json"
+            answer = Answer(kind, b"".join(self._pieces), event.prompt_tokens, event.completion_tokens)
+            self._books.offices.responses.put(self.tenant, self._digest, answer, self._since)
 
     async def pay(self, event: Finished, model: str) -> None:
         """Reserve the worst case of an attempt: the whole prompt, and the longest answer that may come."""
@@ -135,7 +170,7 @@ class AccountTab(Tab):
         self._settled = True
         delivered = event.outcome == "complete" or event.completion_tokens > 0
         entries = self._entries
-        if event.attempts > len(entries):
+        if event.attempts > len(entries) or self._again:
             entries.append(self._entry(event, event.model, event.outcome, delivered=delivered))
         if self._hold is not None:
             used = self._hold.used(1, event.prompt_tokens + event.completion_tokens) if delivered else ()
@@ -147,6 +182,8 @@ class AccountTab(Tab):
         except SpoolError as exc:
             msg = "The account of this answer could be written nowhere."
             raise _unavailable(msg) from exc
+        if event.outcome == "complete":
+            self._keep(event)
 
     def _entry(self, event: Finished, model: str, outcome: str, *, delivered: bool) -> Entry:
         fleet = self._books.fleet
@@ -172,8 +209,8 @@ class AccountTab(Tab):
             prompt_tokens=prompt,
             completion_tokens=completion,
             cached_tokens=cached,
-            gpu_ms=round(total_s * 1000 * spec.accelerator.count / shared_by),
-            cost_micros=_cost(spec.price, prompt, completion, cached),
+            gpu_ms=0 if self._again else round(total_s * 1000 * spec.accelerator.count / shared_by),
+            cost_micros=0 if self._again else _cost(spec.price, prompt, completion, cached),
             baseline_micros=_cost(baseline, prompt, completion, cached),
             queued_ms=round(event.queued_s * 1000),
             ttft_ms=round((event.first_byte - event.started) * 1000) if event.first_byte else 0,

@@ -11,11 +11,13 @@ from typing import Protocol
 
 from starlette.types import Scope
 
+from router.accounts.kept import Answer
 from router.backends.fairness import Caller
 from router.backends.slots import ANYONE
 from router.decide.facts import Ask
 from router.observe.events import Finished
 from router.wire.endpoints import Endpoint
+from router.wire.parse import Request
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -38,6 +40,14 @@ class Tab:
         """
         del ask
         return []
+
+    async def cached(self, endpoint: Endpoint, request: Request, model: str) -> Answer | None:
+        """The answer that the same caller had for the same request, if it is kept."""
+        del endpoint, request, model
+        return None
+
+    def passed(self, data: bytes) -> None:
+        """A piece of the answer goes to the client; it may be kept to be given again."""
 
     async def pay(self, event: Finished, model: str) -> None:
         """Before an attempt at a paid model: reserve what it can cost at most.

@@ -28,7 +28,7 @@ from router.decide.features import to_tokenize, understand
 from router.decide.policy import Policy, unsure
 from router.desk import OPEN_DESK, Desk
 from router.observe.events import Listener, TargetFailed
-from router.relay import Relay, answer_whole
+from router.relay import Relay, answer_again, answer_whole
 from router.wire.endpoints import Endpoint
 from router.wire.errors import NoAnswer, Refusal, error_event
 from router.wire.parse import Request, parse
@@ -88,6 +88,11 @@ class Gateway:
         call.event.prompt_tokens = ask.prompt_tokens
         call.decided(decision)
         call.limits = await call.tab.hold(ask)
+        answer = await call.tab.cached(call.endpoint, request, decision.model)
+        if answer is not None:
+            call.decided(decision._replace(reason=Reason.CACHED))
+            await answer_again(call, answer)
+            return
         await self._forward(call, request, decision)
 
     def load(self, model: str) -> Load:

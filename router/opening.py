@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from cluster.spec import Fleet
 from router.accounts.budget import Budgets
+from router.accounts.cache import Responses
 from router.accounts.door import Doorkeeper
 from router.accounts.first import first_admin_key
 from router.accounts.keys import Keys
@@ -77,17 +78,19 @@ async def _offices(fleet: Fleet, store: Store, pepper: Pepper, home: Path) -> As
     await keys.start()
     quotas = await Quotas.open(store, gateway)
     budgets = Budgets(store, fleet)
+    responses = await Responses.open(store, fleet)
     ledger = Ledger(store, gateway, home / "spool")
     writing = asyncio.create_task(ledger.run())
-    work = [quotas.run(), budgets.run(), keep(store, fleet.tenants.ledger_months)]
+    work = [quotas.run(), budgets.run(), responses.run(), keep(store, fleet.tenants.ledger_months)]
     tasks = [asyncio.create_task(job) for job in work]
     try:
-        yield Offices(store, Doorkeeper(keys, pepper, store), quotas, budgets, ledger)
+        yield Offices(store, Doorkeeper(keys, pepper, store), quotas, budgets, ledger, responses)
     finally:
         await ledger.close()
         await asyncio.gather(writing, return_exceptions=True)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await responses.close()
         await quotas.close()
         await keys.close()

@@ -10,6 +10,7 @@ import time
 import orjson
 
 from cluster.spec import Deadlines
+from router.accounts.kept import Answer
 from router.backends.errors import CutError, UpstreamError
 from router.backends.http1 import Connection
 from router.call import Call
@@ -18,6 +19,7 @@ from router.wire.parse import Request
 from router.wire.stream import StreamTail, gave_up
 from router.wire.usage import usage_of
 
+_OK = 200
 _BAD_REQUEST = 400
 _LAST_BYTES_S = 1.0
 
@@ -53,6 +55,7 @@ class Relay:
                 return
             if out:
                 await self._start(connection)
+                call.tab.passed(out)
                 await call.piece(out)
             if tail.aborted:
                 break
@@ -78,6 +81,7 @@ class Relay:
         await self._start(connection)
         self._note(tail)
         call.event.outcome = "complete"
+        call.tab.passed(out)
         try:
             await call.settle()
         except Refusal as refusal:
@@ -141,8 +145,25 @@ async def answer_whole(call: Call, connection: Connection, body: bytes) -> None:
         call.event.cached_tokens = usage.cached
     call.event.first_byte = time.monotonic()
     call.event.status, call.event.outcome = connection.status, "complete"
+    call.tab.passed(body)
     await call.settle()
     await call.whole(connection.status, [(b"content-type", b"application/json")], body)
+
+
+async def answer_again(call: Call, answer: Answer) -> None:
+    """Give a kept answer: a stream as a stream."""
+    event = call.event
+    event.prompt_tokens = event.cached_tokens = answer.prompt_tokens
+    event.completion_tokens = answer.completion_tokens
+    event.first_byte = time.monotonic()
+    event.status, event.outcome = _OK, "complete"
+    await call.settle()
+    headers = [(b"content-type", answer.content_type.encode()), (b"x-freehold-cache", b"hit")]
+    if event.stream:
+        await call.start(_OK, [*headers, _UNCACHED])
+        await call.end(answer.body)
+    else:
+        await call.whole(_OK, headers, answer.body)
 
 
 def _engines_refusal(status: int, body: bytes) -> Refusal:

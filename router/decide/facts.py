@@ -54,6 +54,8 @@ class Reason(StrEnum):
     DOWN = "down"
     """The preferred tier does not answer."""
     EMBEDDING = "embedding"
+    CACHED = "cached"
+    """The caller had the same answer before; no model was asked."""
 
 
 class Decision(NamedTuple):
