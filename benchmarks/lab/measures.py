@@ -115,7 +115,7 @@ def memory(side: Side, plan: Plan) -> Figures:
     points: list[tuple[float, float]] = []
     answered = 0
     while answered < plan.requests or len(points) < 2:  # noqa: PLR2004  a line needs two points
-        answered += _drive(side, 1, stream=False).answers + _drive(side, 1, stream=True).answers
+        answered += sum(_drive(side, 2, stream=stream).answers for stream in (False, True))
         if answered >= plan.warm_up:
             points.append((answered, probes.resident_mb(side.process)))
     return {

@@ -18,6 +18,8 @@ from typing import Final, Literal
 
 import psutil
 
+_QUIET: Final = 0.1
+"""Cores that others may keep busy without spoiling a latency."""
 _HOLDS: Final = {">=": operator.ge, "<=": operator.le, "==": operator.eq}
 
 
@@ -70,6 +72,9 @@ def publish(
         mark = "missed" if target in missed else "met"
         found = shown(figures[target.metric]) if target.metric in figures else "not measured"
         print(f"  {mark:>6}  {target.metric:<36} {found:>12}  wanted {target}")
+    loud = [name for name, value in figures.items() if name.endswith("others_core_share") and value > _QUIET]
+    if loud:
+        print(f"\n  The machine was not quiet ({', '.join(loud)}): latencies and stalls are partly the neighbours'.")
     if file:
         wanted = {target.metric: str(target) for target in targets}
         rounded = {name: float(f"{value:.6g}") for name, value in figures.items()}
