@@ -1,4 +1,4 @@
-"""A fleet that has begun to start: its two processes, and the record that tells the rest of the world."""
+"""A fleet that has begun to start: its processes, and the record that tells the rest of the world."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from cluster.errors import EngineFailedError, EnginesLostError, StartError
 from cluster.spec import Engine
 from cluster.supervise import children, tokens
+from cluster.supervise.database import VARIABLE, Database, embedded, url_of
 from cluster.supervise.events import EnginesReady, Failed, FleetReady, ModelFailed, ModelReady, Notice, Step, Tell
 from cluster.supervise.plan import Plan
 from cluster.supervise.state import Phase, Record, ServedModel
@@ -27,6 +28,8 @@ class Begun:
     plan: Plan
     record: Record
     tell: Tell
+    _database: Database | None = None
+    _database_url: str = ""
     _serving: Process | None = None
     _gateway: Process | None = None
     _ready: dict[str, ModelReady] = field(default_factory=dict)
@@ -35,7 +38,7 @@ class Begun:
     async def start(self) -> None:
         """Bring everything up; a StartError says what did not come, and leaves the rest running."""
         self._keep(self.record)
-        # The place of the embedded PostgreSQL, which comes first once something needs it.
+        await self._start_database()
         if self.plan.has_engines:
             await self._start_engines()
         begun = time.monotonic()
@@ -46,8 +49,9 @@ class Begun:
         self.tell(FleetReady(record=self.record, seconds=time.monotonic() - self._since))
 
     async def watch(self) -> None:
-        """Start the gateway again whenever it dies; raise EnginesLostError when the engines do."""
+        """Start database and gateway again whenever they die; raise EnginesLostError when the engines do."""
         engines = asyncio.create_task(self._engines_gone())
+        database = asyncio.create_task(self._database.keep()) if self._database else engines
         deaths = 0
         try:
             while True:
@@ -64,6 +68,7 @@ class Begun:
                 self._gateway = await self._spawn("gateway")
         finally:
             engines.cancel()
+            database.cancel()
 
     def _keep(self, record: Record) -> None:
         self.record = record
@@ -75,7 +80,17 @@ class Begun:
     async def _spawn(self, name: str) -> Process:
         engines = name == "serving"
         command = self.plan.serving_command(self.record) if engines else self.plan.gateway_command(self.record)
-        return await children.start(command, self.plan.environment(self.record, name), self._log(name), talks=engines)
+        environment = self.plan.environment(self.record, name)
+        if not engines and self._database_url:
+            environment[VARIABLE] = self._database_url
+        return await children.start(command, environment, self._log(name), talks=engines)
+
+    async def _start_database(self) -> None:
+        postgres = embedded(self.plan.home, Path(self.record.scratch), self.plan.fleet)
+        self._database_url = url_of(self.plan.fleet, postgres)
+        if self._database_url == postgres.url:
+            self._database = Database(postgres, self.plan.environment(self.record, "database"), self.tell)
+            await self._database.start()
 
     async def _start_engines(self) -> None:
         self._serving = await self._spawn("serving")
@@ -107,8 +122,12 @@ class Begun:
         return f"{what} ended with exit code {code} while starting: {words} (log: {self._log(name)})"
 
     async def _first_tokens(self) -> None:
-        models = self.plan.fleet.models.items()
-        seconds = await asyncio.gather(*(tokens.first(self.record.url, name, model) for name, model in models))
+        models, url, key = self.plan.fleet.models.items(), self.record.url, self.plan.home.admin_key()
+        if not await tokens.lets_in(url, key):
+            text = f"no key of this fleet in {self.plan.home.root}, so no model was asked through the gateway"
+            self.tell(Notice(text=text))
+            return
+        seconds = await asyncio.gather(*(tokens.first(url, key, name, model) for name, model in models))
         for (name, model), took in zip(models, seconds, strict=True):
             if model.engine is Engine.URL:
                 self._ready[name] = ModelReady(model=name, seconds=took)

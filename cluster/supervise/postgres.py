@@ -210,5 +210,5 @@ def _hand_over(directory: Path) -> None:
     os.chown(directory, user.pw_uid, user.pw_gid)
     for above in directory.resolve().parents:
         mode = stat.S_IMODE(above.stat().st_mode)
-        if not mode & stat.S_IXOTH:
+        if not mode & stat.S_IXOTH and above.stat().st_uid != user.pw_uid:
             above.chmod(mode | stat.S_IXOTH)

@@ -100,6 +100,11 @@ class Home:
         """Logs of the last start; the next one begins them anew."""
         return self.root / "logs"
 
+    def admin_key(self) -> str:
+        """The key that the first gateway of this fleet made; empty where accounts are off or began elsewhere."""
+        file = self.root / "admin.key"
+        return file.read_text().strip() if file.is_file() else ""
+
     @property
     def _run(self) -> Path:
         return self.root / "run"

@@ -14,6 +14,7 @@ PATIENCE_S = 10.0
 _ANSWER_S = 120.0
 """How long the first token may take: a large model on a CPU thinks before it speaks."""
 _POLL_S = 0.1
+_NOT_LET_IN = (401, 403)
 
 
 async def until_alive(url: str) -> None:
@@ -28,9 +29,18 @@ async def until_alive(url: str) -> None:
             return
 
 
-async def first(url: str, name: str, model: Model) -> float:
+async def lets_in(url: str, key: str) -> bool:
+    """Whether the gateway takes ``key``: without one that it knows, no model can be asked."""
+    try:
+        await asyncio.to_thread(Endpoint(url, key, timeout_s=_ANSWER_S).get, "/v1/models")
+    except RefusedError as exc:
+        return exc.status not in _NOT_LET_IN
+    return True
+
+
+async def first(url: str, key: str, name: str, model: Model) -> float:
     """Seconds until ``model`` answered; StartError when it refuses or stays silent."""
-    endpoint, began = Endpoint(url, timeout_s=_ANSWER_S), time.monotonic()
+    endpoint, began = Endpoint(url, key, timeout_s=_ANSWER_S), time.monotonic()
     while True:
         try:
             await asyncio.to_thread(endpoint.post, *smallest_request(name, model))
