@@ -9,7 +9,7 @@ from typing import Any, Self
 from starlette.types import Scope
 
 from cluster.spec.tenants import Tenants
-from router.accounts.channels import KEYS
+from router.accounts.channels import KEYS, TENANTS
 from router.accounts.door import ANY_KEY, Doorkeeper
 from router.accounts.facts import Principal
 from router.accounts.issued import Issued, KeyRegister, Wanted
@@ -49,20 +49,30 @@ class Reception:
         """Listen."""
         await self.keys.start()
         self._heard = set()
-        await self.store.listen(KEYS, self._heard.add)
+        for channel in (TENANTS, KEYS):
+            await self.store.listen(channel, self._heard.add)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Stop."""
         await self.keys.close()
 
+    async def tenant(self, name: str) -> None:
+        """A new tenant with the default plan."""
+        await self.tenants.create(name, None, {})
+        await self._hear(name)
+
     async def key(self, tenant: str, **wanted: Any) -> tuple[str, Issued]:  # noqa: ANN401 - the fields of Wanted
         """A new key's text and row; whoever listens has heard of it, so that no notice disturbs a count."""
         new, issued = await self.issued.create(Wanted(tenant, **wanted))
+        await self._hear(new.id)
+        return new.text, issued
+
+    async def _hear(self, payload: str) -> None:
         async with asyncio.timeout(10):
             while True:
-                if self._heard is None or new.id in self._heard:
-                    return new.text, issued
+                if self._heard is None or payload in self._heard:
+                    return
                 await asyncio.sleep(0)
 
     async def admit(self, key: str, endpoint: str = ANY_KEY, client: str = "192.0.2.7") -> Principal | str:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 async def test_a_hundred_thousand_wrong_keys(store: Store) -> None:
     """From one address: no statement, no memory, and a good key from the same address passes all the while."""
     async with Reception(store) as reception:
-        await reception.tenants.create("acme", None, {})
+        await reception.tenant("acme")
         good, _ = await reception.key("acme")
         late, _ = await reception.key("acme")
         await reception.admit(good, client="192.0.2.1")
@@ -96,7 +96,7 @@ def test_models(scope: Scope, plan: Plan, model: str, tier: str, *, may: bool) -
 async def test_a_key_without_endpoints_has_all(store: Store, endpoint: str) -> None:
     """An empty scope leaves everything that the plan does."""
     reception = Reception(store)
-    await reception.tenants.create("acme", None, {})
+    await reception.tenant("acme")
     key, _ = await reception.key("acme")
     assert isinstance(await reception.admit(key, endpoint), Principal)
 

@@ -80,7 +80,7 @@ async def other(database: str) -> AsyncIterator[Store]:
 async def test_gateways_forget_too(store: Store, other: Store) -> None:
     """A key that another gateway knows is refused there as soon as the notice is there."""
     async with Reception(store) as here, Reception(other) as there:
-        await here.tenants.create("acme", None, {})
+        await here.tenant("acme")
         key, _ = await here.key("acme")
         assert isinstance(await there.admit(key), Principal)
         await forget(store, "acme")
@@ -103,7 +103,7 @@ async def test_an_interrupted_deletion(store: Store) -> None:
     async with store.begin() as connection:
         await connection.execute(insert(usage_days).values(row_of(usage_days, "acme")))
     with pytest.raises(Refusal) as caught:
-        await reception.tenants.create("acme", None, {})
+        await reception.tenant("acme")
     assert caught.value.code == "tenant_not_forgotten"
     assert (await forget(store, "acme"))["usage_days"] == 1
     assert (await reception.tenants.create("acme", None, {})).name == "acme"
@@ -119,7 +119,7 @@ async def test_nobody_to_forget(store: Store) -> None:
 async def test_the_last_admin_stays(store: Store) -> None:
     """A tenant with the only admin key is not deleted, and loses nothing."""
     reception = Reception(store)
-    await reception.tenants.create("acme", None, {})
+    await reception.tenant("acme")
     key, _ = await reception.key("acme", admin=True)
     with pytest.raises(Refusal) as caught:
         await forget(store, "acme")
@@ -130,7 +130,7 @@ async def test_the_last_admin_stays(store: Store) -> None:
 async def test_a_writer_under_way_is_waited_for(store: Store) -> None:
     """A transaction that holds the tenant's row may still write; what it wrote is deleted, too."""
     reception = Reception(store)
-    await reception.tenants.create("acme", None, {})
+    await reception.tenant("acme")
     async with store.begin() as writer:
         await writer.execute(text("SELECT name FROM tenants WHERE name = 'acme' FOR KEY SHARE"))
         deleting = asyncio.create_task(forget(store, "acme"))

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 async def reception(store: Store) -> AsyncIterator[Reception]:
     """A gateway with the tenant acme."""
     async with Reception(store) as reception:
-        await reception.tenants.create("acme", None, {})
+        await reception.tenant("acme")
         yield reception
 
 
@@ -207,7 +207,7 @@ async def test_a_key_needs_its_tenant(reception: Reception) -> None:
 
 async def test_pages_of_keys(reception: Reception) -> None:
     """Every key is on one page, and a tenant's pages have its keys alone."""
-    await reception.tenants.create("other", None, {})
+    await reception.tenant("other")
     made = {(await reception.key(tenant))[1].id for tenant in ("acme", "acme", "other", "acme")}
     first = await reception.issued.page(None, "", 3)
     second = await reception.issued.page(None, first[-1].id, 3)

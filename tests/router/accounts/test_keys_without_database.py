@@ -28,7 +28,7 @@ async def reception(store: Store, request: pytest.FixtureRequest) -> AsyncIterat
     """A gateway with the tenant acme; its parameter is how long known keys are good."""
     spec = Tenants.model_validate({**SPEC.model_dump(), "known_keys_seconds": getattr(request, "param", 300)})
     async with Reception(store, spec) as reception:
-        await reception.tenants.create("acme", None, {})
+        await reception.tenant("acme")
         yield reception
 
 

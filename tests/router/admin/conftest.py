@@ -20,7 +20,7 @@ async def reception(store: Store) -> AsyncIterator[Reception]:
     """The accounts of another gateway on the database, with the tenants admin, acme and other."""
     async with Reception(store) as reception:
         for tenant in ("admin", "acme", "other"):
-            await reception.tenants.create(tenant, None, {})
+            await reception.tenant(tenant)
         yield reception
 
 
