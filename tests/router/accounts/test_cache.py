@@ -188,7 +188,7 @@ async def test_shared_by_gateways(database: str) -> None:
         name = _named(one, {**_REQUEST, "stream": True}) or b""
         one.put("acme", name, stream, since=one.now - 1)
         await one.flush()
-        await until(lambda: two._marks)
+        await until(lambda: bool(two._marks))
         assert await two.fetch("other", name) is None
         await one.flush()
         two._heard(name[:8].hex())
