@@ -45,50 +45,59 @@ class Relay:
             UpstreamError: it failed before the client saw anything.
 
         """
-        call, tail = self._call, StreamTail(self._call.endpoint, withhold_usage=self._withhold)
-        data = first
-        failure: UpstreamError | None = None
+        tail = StreamTail(self._call.endpoint, withhold_usage=self._withhold)
+        try:
+            last = await self._pass(connection, first, tail, deadlines)
+        except UpstreamError as exc:
+            if not self._call.started:
+                raise
+            failure: UpstreamError | None = exc
+        else:
+            failure = None
+        finally:
+            self._note(tail)
+        if failure is None:
+            await self._complete(connection, last)
+        else:
+            await self._cut(failure)
+
+    async def _pass(self, connection: Connection, data: bytes, tail: StreamTail, deadlines: Deadlines) -> bytes:
+        """Pass on all but the last events, which are given back; raises UpstreamError where there is no good end."""
+        call = self._call
         while data:
             out = tail.feed(data)
             if tail.complete:
-                await self._complete(connection, tail, out)
-                return
+                await self._start(connection)
+                return out
             if out:
                 await self._start(connection)
                 call.tab.passed(out)
                 await call.piece(out)
             if tail.aborted:
-                break
+                msg = "the engine gave up on the request"
+                raise CutError(msg)
             connection.expect("between_tokens", deadlines.between_tokens)
-            try:
-                data = await connection.read()
-            except UpstreamError as exc:
-                failure = exc
-                break
-        if not call.started:
-            raise failure or CutError("the stream ended before its first event")
-        self._note(tail)
-        await self._cut(failure or CutError("the engine gave up on the request" if tail.aborted else "no ending"))
+            data = await connection.read()
+        msg = "the stream has no ending"
+        raise CutError(msg)
 
     async def _start(self, connection: Connection) -> None:
         if not self._call.started:
             self._call.event.first_byte = time.monotonic()
             await self._call.start(connection.status, [(b"content-type", connection.content_type), _UNCACHED])
 
-    async def _complete(self, connection: Connection, tail: StreamTail, out: bytes) -> None:
+    async def _complete(self, connection: Connection, last: bytes) -> None:
         """The last events go out once the account of the request is durable."""
         call = self._call
-        await self._start(connection)
-        self._note(tail)
         call.event.outcome = "complete"
-        call.tab.passed(out)
+        call.tab.passed(last)
         try:
             await call.settle()
         except Refusal as refusal:
             call.event.outcome, call.event.error = "cut", refusal.code or ""
             await call.end(error_event(refusal.message, refusal.code or "", call.endpoint.dialect))
             return
-        await call.end(out)
+        await call.end(last)
         await _finish(connection)
 
     def _note(self, tail: StreamTail) -> None:
@@ -103,8 +112,12 @@ class Relay:
     async def _cut(self, failure: UpstreamError) -> None:
         call = self._call
         call.event.outcome, call.event.error = "cut", failure.cause
-        message = f"The answer was cut off: {call.event.model} stopped ({failure})."
-        await call.end(error_event(message, f"upstream_{failure.cause}", call.endpoint.dialect))
+        message, code = f"The answer was cut off: {call.event.model} stopped ({failure}).", f"upstream_{failure.cause}"
+        try:
+            await call.settle()
+        except Refusal as refusal:
+            message, code = refusal.message, refusal.code or code
+        await call.end(error_event(message, code, call.endpoint.dialect))
 
 
 _UNCACHED = (b"cache-control", b"no-cache")

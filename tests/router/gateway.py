@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from cluster.spec import Fleet
 from router.app import build
 from router.observe.log import JsonLog
+from router.opening import Archive
 from router.server import config
 from tests.router.client import Response, fetch
 from tests.router.engine import Engine
@@ -45,14 +46,16 @@ def fleet_of(small: str, large: str, embed: str, **gateway: Any) -> Fleet:  # no
 class Running:
     """``async with Running(fleet)`` serves it; leaving cuts what is open and takes it down at once."""
 
-    def __init__(self, fleet: Fleet, engines: str = "http://127.0.0.1:9/{model}") -> None:
+    def __init__(
+        self, fleet: Fleet, engines: str = "http://127.0.0.1:9/{model}", archive: Archive | None = None
+    ) -> None:
         """Nothing listens yet."""
         self._out = io.BytesIO()
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         self._log = JsonLog(self._out)
-        self.app = build(fleet, engines, self._log)
+        self.app = build(fleet, engines, self._log, archive)
         self.server = uvicorn.Server(config(self.app, fleet.gateway.deadlines.drain))
 
     async def __aenter__(self) -> Self:
