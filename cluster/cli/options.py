@@ -39,9 +39,10 @@ max_tokens_option = click.option(
 
 
 def endpoint(url: str, key: str) -> Endpoint:
-    """The gateway that was named, or the one that runs here."""
+    """The gateway that was named, or the one that runs here, with the key that its first start made."""
+    home = Home.from_environment()
     try:
-        return Endpoint(url or Home.from_environment().read().url, key)
+        return Endpoint(url, key) if url else Endpoint(home.read().url, key or home.admin_key())
     except NotRunningError as exc:
         msg = f"{exc}, or name a gateway with FREEHOLD_URL"
         raise UnreachableError(msg) from exc

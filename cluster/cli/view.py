@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -62,14 +63,18 @@ class View:
         record = event.record
         show(models_table(record.models))
         click.echo(f"Ready in {event.seconds:.1f} s at {record.url}/v1 (its API: {record.url}/docs). Try:\n")
-        click.echo(f"{sample_curl(self._plan.fleet, record.url)}\n")
+        key_file = self._plan.home.root / "admin.key" if self._plan.home.admin_key() else None
+        click.echo(f"{sample_curl(self._plan.fleet, record.url, key_file)}\n")
+        if key_file:
+            click.echo(f"The fleet's admin key is in {key_file}; make others with: freehold keys create")
         if any(model.source.startswith("builtin:tiny") for model in self._plan.fleet.models.values()):
             click.echo("The tiny models have random weights, so what they say is gibberish; all else is real.")
         click.echo("Stop it with: freehold down" if self._detached else "Stop it with Ctrl-C.")
 
 
-def sample_curl(fleet: Fleet, url: str) -> str:
+def sample_curl(fleet: Fleet, url: str, key_file: Path | None = None) -> str:
     """A command that works when pasted into a shell."""
+    key = f""" -H "authorization: Bearer $(cat '{key_file}')\"""" if key_file else ""
     tiers = fleet.tiers_by_name()
     writers = [name for name, model in fleet.models.items() if not model.is_embedding]
     if writers:
@@ -78,4 +83,4 @@ def sample_curl(fleet: Fleet, url: str) -> str:
         path = "chat/completions"
     else:
         body, path = {"model": next(iter(fleet.models)), "input": "Hello"}, "embeddings"
-    return f"curl -s {url}/v1/{path} -H 'content-type: application/json' -d '{json.dumps(body)}'"
+    return f"curl -s {url}/v1/{path}{key} -H 'content-type: application/json' -d '{json.dumps(body)}'"
