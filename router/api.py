@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import orjson
 from starlette.requests import Request as HttpRequest
@@ -39,7 +39,12 @@ class Api:
     """The routes, bound to one fleet."""
 
     def __init__(
-        self, fleet: Fleet, targets: Mapping[str, Target], policy: Policy, gateway: Gateway, metrics: Metrics,
+        self,
+        fleet: Fleet,
+        targets: Mapping[str, Target],
+        policy: Policy,
+        gateway: Gateway,
+        metrics: Metrics,
     ) -> None:
         """Describe the API once; it does not change while the gateway runs."""
         self._fleet, self._targets, self._policy = fleet, targets, policy
@@ -77,7 +82,9 @@ class Api:
     async def route(self, request: HttpRequest) -> Response:
         """The decision for a request, without generating anything."""
         try:
-            return Json(await self._explain(await bounded_body(request, self._fleet.gateway.limits.body_bytes)))
+            allowed = self._gateway.desk.allowed(request.scope.get("state", {}).get("principal"))
+            body = await bounded_body(request, self._fleet.gateway.limits.body_bytes)
+            return Json(await self._explain(body, allowed))
         except Refusal as refusal:
             return refused(refusal)
 
@@ -108,14 +115,14 @@ class Api:
         """The same for people; needs neither scripts nor the internet."""
         return HTMLResponse(page(self._openapi))
 
-    async def _explain(self, body: bytes) -> dict[str, object]:
+    async def _explain(self, body: bytes, allowed: Collection[str] | None) -> dict[str, object]:
         endpoint = _endpoint_of(body)
         request = parse(endpoint, body, self._fleet.gateway.limits)
         ask = understand(endpoint, request)
-        decision = self._policy.decide(ask, self._gateway.load)
+        decision = self._policy.decide(ask, self._gateway.load, allowed)
         if unsure(ask, self._fleet.models[decision.model]):
             ask = await self._gateway.counted(ask, decision, request)
-            decision = self._policy.decide(ask, self._gateway.load)
+            decision = self._policy.decide(ask, self._gateway.load, allowed)
         return {
             "object": "route",
             "model": decision.model,

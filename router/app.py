@@ -22,7 +22,6 @@ from router.api import Api, refused
 from router.backends.target import targets_of
 from router.decide.policy import Policy
 from router.decide.scorer import ByLength
-from router.desk import OPEN_DESK, Desk
 from router.gateway import Gateway
 from router.guard import Guard
 from router.observe.events import Event
@@ -56,14 +55,11 @@ class _App:
         self._metrics = Metrics()
         self._targets = targets_of(fleet, engines)
         self._policy = Policy(fleet, ByLength(fleet.routing))
-        self._gateway = self._with(OPEN_DESK)
+        self._gateway = Gateway(fleet, self._targets, self._policy, self._tell)
         api = Api(fleet, self._targets, self._policy, self._gateway, self._metrics)
         handlers = {HTTPException: _http_error}
         self._starlette = Starlette(routes=api.routes(), exception_handlers=handlers, lifespan=self._lifespan)
         self._rest: ASGIApp = self._starlette
-
-    def _with(self, desk: Desk) -> Gateway:
-        return Gateway(self._fleet, self._targets, self._policy, self._tell, desk)
 
     def _tell(self, event: Event) -> None:
         self._metrics(event)
@@ -85,7 +81,7 @@ class _App:
     def _let_in(self, accounts: Opened) -> None:
         """From now on, only those with a key."""
         offices = accounts.books.offices
-        self._gateway = self._with(accounts.books)
+        self._gateway.desk = accounts.books
         self._starlette.router.routes.extend(admin_routes(self._fleet, offices.store, accounts.pepper))
         self._rest = Guard(self._starlette, offices.door)
 

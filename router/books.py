@@ -71,10 +71,12 @@ class Books:
             msg = "Neither the database nor the disk takes the accounts of an answer."
             raise _unavailable(msg)
         wish = next((value for name, value in scope["headers"] if name == _WISH), b"")
-        return AccountTab(self, principal, self._models_of(principal), wish.decode("latin-1"))
+        return AccountTab(self, principal, self.allowed(principal), wish.decode("latin-1"))
 
-    def _models_of(self, principal: Principal) -> Collection[str] | None:
-        """The models that a caller may use; looked up again only when its key or plan has changed."""
+    def allowed(self, principal: Principal | None) -> Collection[str] | None:
+        """The models that a caller may use; worked out again only when its key or plan has changed."""
+        if principal is None:
+            return ()
         found = self._allowed.get(principal.key_id)
         if found is None or found[0] is not principal:
             found = self._allowed[principal.key_id] = (principal, self._permitted(principal))

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from starlette.types import Scope
 
+from router.accounts.facts import Principal
 from router.accounts.kept import Answer
 from router.backends.fairness import Caller
 from router.backends.slots import ANYONE
@@ -84,6 +85,10 @@ class Desk(Protocol):
         """
         ...
 
+    def allowed(self, principal: Principal | None) -> Collection[str] | None:
+        """The models that a caller may use; None for all."""
+        ...
+
 
 class OpenDesk:
     """Whoever reaches the port may call."""
@@ -92,6 +97,11 @@ class OpenDesk:
         """Let anyone in."""
         del scope, endpoint
         return OPEN_TAB
+
+    def allowed(self, principal: Principal | None) -> Collection[str] | None:
+        """All."""
+        del principal
+        return None
 
 
 OPEN_DESK = OpenDesk()

@@ -48,7 +48,7 @@ class Gateway:
     ) -> None:
         """``tell`` receives every event; ``desk`` lets requests in and keeps their accounts."""
         self._fleet, self._targets, self._policy = fleet, targets, policy
-        self._desk, self._tell = desk, tell
+        self.desk, self._tell = desk, tell
 
     async def answer(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         """Lead one request from its first byte to its end."""
@@ -57,7 +57,7 @@ class Gateway:
         loop = asyncio.get_running_loop()
         deadline = loop.call_later(deadlines.client, call.expire, "client")
         try:
-            call.tab = await self._desk.open(scope, endpoint)
+            call.tab = await self.desk.open(scope, endpoint)
             body = await call.body(self._fleet.gateway.limits.body_bytes)
             deadline.cancel()
             deadline = loop.call_later(deadlines.total, call.expire, "total")
@@ -232,4 +232,3 @@ def _no_answer(model: str, last: UpstreamError | QueueFullError | None) -> Refus
     cause = last.cause if last else "unknown"
     status = 502 if isinstance(last, CutError) else 503
     return NoAnswer(status, f"{model} does not answer ({cause}).", code=f"upstream_{cause}", retry_after=1)
-

@@ -56,7 +56,7 @@ class Bank:
     @property
     def statements(self) -> int:
         """How many the gateway has sent to the database."""
-        desk = self.running.app.app._gateway._desk  # type: ignore[attr-defined] # through the middleware
+        desk = self.running.app.app._gateway.desk  # type: ignore[attr-defined] # through the middleware
         return int(desk.offices.store.statements)
 
     async def rows(self, sql: str = "SELECT * FROM ledger ORDER BY at, attempt") -> list[dict[str, Any]]:
