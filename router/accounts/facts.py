@@ -58,7 +58,7 @@ class Attempt(NamedTuple):
     completion_tokens: int
     cached_tokens: int
     gpu_ms: int
-    """Estimated GPU time: the attempt's duration times GPUs per replica, divided by the requests it shared them with."""
+    """Estimated GPU time: the duration times GPUs per replica, divided by the requests that shared them."""
     cost_micros: int
     """What a paid target charges for it; 0 for our own GPUs."""
     baseline_micros: int

@@ -22,7 +22,7 @@ from router.wire.parse import Request
 
 _OK = 200
 _ANSWERS = frozenset({_OK, 400, 413, 415, 422})
-"""Success, and what an engine refuses for the caller's sake; all else (wrong key, no such route, 5xx) is its failure."""
+"""Success, and what an engine refuses for the caller's sake; all else (a 401, a 404, a 5xx) is its failure."""
 _TOO_MANY = 429
 _PROBE_SECONDS = 2.0
 _LONGEST_ANSWER = 256 << 20

@@ -17,7 +17,7 @@ class Scorer(Protocol):
 
 
 class ByLength:
-    """Short conversations to ``small``, long ones to ``large``; as good as a router trained on other people's traffic."""
+    """Short conversations to ``small``, long ones to ``large``: as good as a router trained on others' traffic."""
 
     def __init__(self, routing: Routing) -> None:
         """Keep the threshold."""

@@ -23,7 +23,7 @@ class Finished:
     status: int = 0
     """HTTP status that the client saw; 499 when it had left before one."""
     outcome: str = ""
-    """``complete``, ``refused``, ``failed``, ``cut`` (an error event ended the stream) or ``gone`` (the client left)."""
+    """``complete``, ``refused``, ``failed``, ``cut`` (ended by an error event) or ``gone`` (the client left)."""
     error: str = ""
     queued_s: float = 0.0
     decision_s: float = 0.0
