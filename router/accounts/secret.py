@@ -8,7 +8,6 @@ database. A stamp only spares that question; what lets a key in is its digest (:
 from __future__ import annotations
 
 import base64
-import re
 import secrets
 from hmac import compare_digest
 from typing import NamedTuple
@@ -21,9 +20,9 @@ _STAMP_CHARACTERS = 11
 LENGTH = 59
 """Bytes of every key."""
 ID_PATTERN = "[a-z2-7]{12}"
-_FORM = re.compile(rb"fh-(%b)-[A-Za-z0-9_-]{43}" % ID_PATTERN.encode())
 _ID_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 _ID_LENGTH = 12
+_ID = slice(3, 3 + _ID_LENGTH)
 
 
 class NewKey(NamedTuple):
@@ -46,11 +45,13 @@ def make_key(pepper: Pepper) -> NewKey:
 
 
 def id_of(key: bytes, pepper: Pepper) -> str | None:
-    """The id of a key that was made under this pepper; None for anything else."""
-    found = _FORM.fullmatch(key)
-    if found is None or not compare_digest(_stamp(pepper, key[:-_STAMP_CHARACTERS]), key[-_STAMP_CHARACTERS:]):
+    """The id of a key that was made under this pepper; None for anything else.
+
+    The stamp alone decides: nothing here takes longer for one text than for another.
+    """
+    if len(key) != LENGTH or not compare_digest(_stamp(pepper, key[:-_STAMP_CHARACTERS]), key[-_STAMP_CHARACTERS:]):
         return None
-    return found[1].decode()
+    return key[_ID].decode()
 
 
 def _stamp(pepper: Pepper, beginning: bytes) -> bytes:
