@@ -78,7 +78,7 @@ def ways(logs: Path) -> Iterator[list[Way]]:
     fleet = logs / "fleet.yaml"
     fleet.write_text(_FLEET)
     inside, outside = free_port(), free_port()
-    env = {"FREEHOLD_HOME": str(logs / "home"), "SPT_NOENV": "1"}
+    env = {"FREEHOLD_HOME": str(logs / "home"), "FREEHOLD_DATABASE_URL": "", "SPT_NOENV": "1"}
     serving = module("serving", "--fleet", str(fleet), "--port", str(inside))
     router = module("router", "--fleet", str(fleet), "--engines", f"http://127.0.0.1:{inside}/{{model}}")
     router += ["--host", "127.0.0.1", "--port", str(outside)]

@@ -97,13 +97,16 @@ def engine(logs: Path) -> Iterator[Side]:
 
 @contextmanager
 def gateway(logs: Path, upstream: str) -> Iterator[Side]:
-    """Freehold's gateway, one worker, everything on: parsing, decision, metrics, a log line a request."""
+    """Freehold's gateway, one worker, everything on: parsing, decision, metrics, a log line a request.
+
+    Accounts are off, as LiteLLM's database is: no keys, quotas or ledger.
+    """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     fleet = logs / "fleet.yaml"
     fleet.write_text(_fleet(upstream))
     command = module("router", "--fleet", str(fleet), "--engines", upstream, "--host", "127.0.0.1", "--port", str(port))
-    env = {"FREEHOLD_HOME": str(logs / "home")}
+    env = {"FREEHOLD_HOME": str(logs / "home"), "FREEHOLD_DATABASE_URL": ""}
     log = logs / "gateway.log"
     with running(pinned(GATEWAY_CORE, command), ready=f"{url}/readyz", log=log, env=env) as process:
         yield Side("gateway", url, "auto", process)
