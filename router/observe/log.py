@@ -17,6 +17,8 @@ from router.observe.events import Event, Finished
 
 FLUSH_S = 0.1
 _SHOWN = 300
+_FLOOD = "too_many_wrong_keys"
+"""Refusals by the thousand, which would fill the disk; metrics count them, and the first from an address are logged."""
 
 
 class JsonLog:
@@ -36,7 +38,8 @@ class JsonLog:
     def __call__(self, event: Event) -> None:
         """Log an event."""
         if isinstance(event, Finished):
-            self._add(_finished(event))
+            if event.error != _FLOOD:
+                self._add(_finished(event))
         else:
             self._add({"event": "target_failed", **{field.name: getattr(event, field.name) for field in fields(event)}})
 

@@ -205,3 +205,15 @@ async def test_without_the_database(office: Office, server: Server, database: st
         assert (answer.status, answer.error["code"], answer.header("retry-after")) == (503, "accounts_unavailable", "5")
         assert (await office.ask("GET", "/admin/tenants", "fh-guess")).status == 401
         assert (await office.ask("GET", "/healthz")).status == 200
+
+
+async def test_a_flood_does_not_fill_the_log(office: Office) -> None:
+    """The first wrong keys of an address are logged, a line each; what follows is only counted."""
+    statuses = [
+        (await office.ask("POST", "/v1/chat/completions", f"fh-{number}", b"{}")).status for number in range(60)
+    ]
+    lines = [json.loads(line) for line in office.log.splitlines()]
+    refused = [line for line in lines if line["event"] == "request"]
+    assert statuses.count(429) > 20
+    assert len(refused) == statuses.count(401)
+    assert b"fh-" not in office.log
