@@ -17,7 +17,9 @@ RAY_BYTES = 1 * GIB
 ENGINE_BYTES = int(1.2 * GIB)
 """Python, torch and vLLM of one replica, before any weight."""
 CACHE_BYTES = 1 * GIB
-"""The KV cache that one engine on a CPU sets aside."""
+"""The KV cache that one engine on a CPU sets aside, unless ``engine_args.kv_cache_memory_bytes`` says otherwise."""
+BUILTIN_CACHE_BYTES = 128 << 20
+"""That of a built-in model."""
 _BYTES_PER_PARAMETER = 2
 
 _BILLIONS = re.compile(r"(\d+(?:\.\d+)?)b(?![a-z0-9])", re.IGNORECASE)
@@ -33,7 +35,14 @@ def needed(fleet: Fleet) -> int:
 
 def replica_bytes(model: Model) -> int:
     """Bytes of one replica: program, weights, and the KV cache of a model that writes."""
-    return ENGINE_BYTES + weight_bytes(model.source) + (0 if model.is_embedding else CACHE_BYTES)
+    return ENGINE_BYTES + weight_bytes(model.source) + (0 if model.is_embedding else cache_bytes(model))
+
+
+def cache_bytes(model: Model) -> int:
+    """Bytes of one replica's KV cache."""
+    usual = BUILTIN_CACHE_BYTES if model.source.startswith("builtin:") else CACHE_BYTES
+    chosen = model.engine_args.get("kv_cache_memory_bytes")
+    return chosen if isinstance(chosen, int) else usual
 
 
 def weight_bytes(source: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from threading import Event
 
@@ -15,6 +16,8 @@ import psutil
 
 RUN_VARIABLE = "FREEHOLD_RUN"
 """Names the start that a process belongs to, and which part of it: ``4f2a….engines``."""
+MODEL_VARIABLE = "FREEHOLD_MODEL"
+"""Names the model that an engine's process belongs to."""
 _LOOK_S = 0.05
 _KILL_S = 20.0
 """How long killed processes may take to vanish; one that waits for a disk can resist."""
@@ -23,14 +26,40 @@ _KILL_S = 20.0
 def of_run(run: str) -> list[psutil.Process]:
     """Every process of one start, this one excepted; those of other users cannot be seen."""
     own = os.getpid()
-    return [process for process in psutil.process_iter() if process.pid != own and _carries(process, run)]
+    return [
+        process
+        for process in psutil.process_iter()
+        if process.pid != own and _variable(process, RUN_VARIABLE).partition(".")[0] == run
+    ]
 
 
-def _carries(process: psutil.Process, run: str) -> bool:
+def by_model(run: str) -> dict[str, list[psutil.Process]]:
+    """The processes of a start's engines, by the model that they serve."""
+    found: dict[str, list[psutil.Process]] = defaultdict(list)
+    for process in of_run(run):
+        if model := _variable(process, MODEL_VARIABLE):
+            found[model].append(process)
+    return found
+
+
+def memory_of(processes: Iterable[psutil.Process]) -> int:
+    """Bytes that processes hold; what they share is divided between them where the system can tell."""
+    return sum(map(_memory, processes))
+
+
+def _memory(process: psutil.Process) -> int:
     try:
-        return process.environ().get(RUN_VARIABLE, "").partition(".")[0] == run
+        full = process.memory_full_info()
     except (psutil.Error, OSError):
-        return False
+        return 0
+    return int(getattr(full, "pss", full.rss))
+
+
+def _variable(process: psutil.Process, name: str) -> str:
+    try:
+        return process.environ().get(name, "")
+    except (psutil.Error, OSError):
+        return ""
 
 
 def module_of(process: psutil.Process) -> str:
@@ -40,6 +69,14 @@ def module_of(process: psutil.Process) -> str:
     except psutil.Error:
         return ""
     return command[2] if command[1:2] == ["-m"] and len(command) > 2 else ""  # noqa: PLR2004 - python -m NAME
+
+
+def parent_of(process: psutil.Process) -> int:
+    """The parent's id; 0 when the process has ended."""
+    try:
+        return process.ppid()
+    except psutil.Error:
+        return 0
 
 
 def ask_to_end(processes: Iterable[psutil.Process], patience_s: float, hurry: Event | None = None) -> None:

@@ -31,7 +31,7 @@ class Phase(StrEnum):
 
 
 class ServedModel(BaseModel):
-    """A model of a running fleet, as it was when it became ready."""
+    """A model of a running fleet; in the record as it was when it became ready, in a status as it is now."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 
+import psutil
 from pydantic import BaseModel, ConfigDict
 
 from cluster.client.http import Endpoint
 from cluster.errors import FreeholdError
-from cluster.supervise.state import Home, Phase, ServedModel
+from cluster.supervise.processes import by_model, memory_of, parent_of
+from cluster.supervise.state import Home, Phase, Record, ServedModel
 
 
 class Status(BaseModel):
@@ -45,8 +47,24 @@ def read_status(home: Home) -> Status:
         ready=not detail,
         detail=detail,
         uptime_s=round(time.time() - record.started, 1),
-        models=record.models,
+        models=_now(record),
     )
+
+
+def _now(record: Record) -> tuple[ServedModel, ...]:
+    """The models with the replicas and the memory that they have this moment; autoscaling changes both."""
+    processes = by_model(record.run)
+    return tuple(
+        model.model_copy(update={"replicas": _replicas(found), "memory_bytes": memory_of(found)}) if found else model
+        for model in record.models
+        for found in [processes.get(model.name, [])]
+    )
+
+
+def _replicas(processes: list[psutil.Process]) -> int:
+    """Each replica is one process with children: its engine, and what that needs."""
+    own = {process.pid for process in processes}
+    return sum(parent_of(process) not in own for process in processes)
 
 
 def _not_ready(url: str) -> str:

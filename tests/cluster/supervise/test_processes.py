@@ -12,7 +12,18 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from cluster.supervise.processes import RUN_VARIABLE, ask_to_end, lives, module_of, of_run, sweep
+from cluster.supervise.processes import (
+    MODEL_VARIABLE,
+    RUN_VARIABLE,
+    ask_to_end,
+    by_model,
+    lives,
+    memory_of,
+    module_of,
+    of_run,
+    parent_of,
+    sweep,
+)
 
 QUIET = "import sys; print('up', flush=True); sys.stdin.read()"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {QUIET}"
@@ -30,11 +41,11 @@ def run() -> str:
 
 
 @contextmanager
-def started(code: str, run: str) -> Iterator[subprocess.Popen[bytes]]:
+def started(code: str, run: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process of ``run`` that is up; whatever happens, it is gone afterwards."""
     process = subprocess.Popen(
         [sys.executable, "-c", code],
-        env={**os.environ, RUN_VARIABLE: f"{run}.part"},
+        env={**os.environ, RUN_VARIABLE: f"{run}.part", **variables},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -99,3 +110,13 @@ def test_a_module_is_known_by_its_command(run: str) -> None:
             assert module_of(psutil.Process(server.pid)) == "http.server"
         finally:
             server.kill()
+
+
+def test_a_models_processes_are_found_and_weighed(run: str) -> None:
+    """Engines carry their model's name too, and what they hold adds up."""
+    with started(QUIET, run, **{MODEL_VARIABLE: "m"}) as process, started(QUIET, run):
+        found = by_model(run)
+        assert {model: [each.pid for each in processes] for model, processes in found.items()} == {"m": [process.pid]}
+        assert memory_of(found["m"]) > 1 << 20
+        assert parent_of(found["m"][0]) == os.getpid()
+    assert memory_of(found["m"]) == 0
