@@ -184,14 +184,15 @@ async def test_a_refusal_says_how_to_come_in(office: Office) -> None:
 
 
 async def test_who_did_what_is_in_the_log(office: Office, admin: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A change names the key that made it; no secret is in any record, nor any part of one that was refused."""
+    """A change names the key that made it; no record or metric has a secret, nor a part of one that was refused."""
     with caplog.at_level(logging.DEBUG):
         made = (await office.ask("POST", "/admin/keys", admin, {"tenant": "acme"})).json
         await office.ask("GET", "/v1/models", made["key"][:-1] + "!")
         await office.ask("DELETE", f"/admin/keys/{made['id']}", admin)
     assert f"created key {made['id']}, by key {admin[3:15]}" in caplog.text
     records = json.dumps([record.__dict__ for record in caplog.records], default=repr)
-    seen = caplog.text + records + office.log.decode()
+    metrics = (await office.ask("GET", "/metrics")).body.decode()
+    seen = caplog.text + records + metrics + office.log.decode()
     for secret in (made["key"], admin):
         assert secret[16:32] not in seen
 
