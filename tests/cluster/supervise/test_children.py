@@ -42,7 +42,9 @@ async def begun(code: str, log: Path) -> Process:
 
 async def test_facts_are_heard_and_prints_are_not(tmp_path: Path) -> None:
     """A library's prints on standard output are passed over."""
-    assert await heard(await begun(SAYS, tmp_path / "log")) == [STEP]
+    process = await begun(SAYS, tmp_path / "log")
+    assert await heard(process) == [STEP]
+    assert await process.wait() == 0
 
 
 async def test_a_child_that_holds_the_pipe_is_not_waited_for(tmp_path: Path) -> None:
