@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import resource
 import shutil
 import sys
 import tempfile
@@ -43,6 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     except FreeholdError as exc:
         sys.stderr.write(f"{exc}\n")
         return exc.exit_code
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump would hold keys and prompts
     os.environ[_FLEET], os.environ[_ENGINES] = str(options.fleet), options.engines
     _run(fleet, options.host or fleet.gateway.host, options.port or fleet.gateway.port)
     return 0

@@ -52,7 +52,8 @@ class Api:
         self._created = int(time.time())
         self._ready_at = 0.0
         self._ready: dict[str, bool] = {}
-        self._openapi = describe(fleet)
+        self.document = describe(fleet)
+        """What /openapi.json and /docs say; the composition root adds what accounts add."""
 
     def routes(self) -> list[Route]:
         """Every route, for Starlette."""
@@ -67,13 +68,13 @@ class Api:
             Route("/docs", self.docs),
         ]
 
-    async def models(self, _: HttpRequest) -> Response:
+    async def models(self, request: HttpRequest) -> Response:
         """Models, tiers and ``auto``, as OpenAI lists models."""
-        return Json({"object": "list", "data": [*self._cards().values()]})
+        return Json({"object": "list", "data": [*self._cards(self._allowed(request)).values()]})
 
     async def model(self, request: HttpRequest) -> Response:
         """One of them."""
-        card = self._cards().get(request.path_params["model"])
+        card = self._cards(self._allowed(request)).get(request.path_params["model"])
         if card is None:
             missing = Refusal(404, "No such model; GET /v1/models lists them.", param="model", code="model_not_found")
             return refused(missing)
@@ -82,9 +83,8 @@ class Api:
     async def route(self, request: HttpRequest) -> Response:
         """The decision for a request, without generating anything."""
         try:
-            allowed = self._gateway.desk.allowed(request.scope.get("state", {}).get("principal"))
             body = await bounded_body(request, self._fleet.gateway.limits.body_bytes)
-            return Json(await self._explain(body, allowed))
+            return Json(await self._explain(body, self._allowed(request)))
         except Refusal as refusal:
             return refused(refusal)
 
@@ -109,11 +109,11 @@ class Api:
 
     async def openapi(self, _: HttpRequest) -> Response:
         """The API's description."""
-        return Json(self._openapi)
+        return Json(self.document)
 
     async def docs(self, _: HttpRequest) -> Response:
         """The same for people; needs neither scripts nor the internet."""
-        return HTMLResponse(page(self._openapi))
+        return HTMLResponse(page(self.document))
 
     async def _explain(self, body: bytes, allowed: Collection[str] | None) -> dict[str, object]:
         endpoint = _endpoint_of(body)
@@ -134,12 +134,18 @@ class Api:
             "needs": sorted(need.value for need in ask.needs),
         }
 
-    def _cards(self) -> dict[str, dict[str, object]]:
+    def _allowed(self, request: HttpRequest) -> Collection[str] | None:
+        return self._gateway.desk.allowed(request.scope.get("state", {}).get("principal"))
+
+    def _cards(self, allowed: Collection[str] | None) -> dict[str, dict[str, object]]:
+        """By name, of what a caller may use."""
         fleet = self._fleet
-        groups = {tier: names for tier, names in fleet.tiers_by_name().items() if names}
-        groups[AUTO] = (*fleet.tiers.small, *fleet.tiers.large)
-        cards = {name: self._card(name, (name,), fleet.tier_of(name)) for name in fleet.models}
-        cards.update({name: self._card(name, names, name) for name, names in groups.items() if names})
+        may = fleet.models if allowed is None else allowed
+        groups = {**fleet.tiers_by_name(), AUTO: (*fleet.tiers.small, *fleet.tiers.large)}
+        cards = {name: self._card(name, (name,), fleet.tier_of(name)) for name in fleet.models if name in may}
+        for name, members in groups.items():
+            if mine := tuple(member for member in members if member in may):
+                cards[name] = self._card(name, mine, name)
         return cards
 
     def _card(self, name: str, members: tuple[str, ...], tier: str) -> dict[str, object]:

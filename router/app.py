@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from cluster.errors import StartError
 from cluster.spec import Fleet
 from router.admin import admin_routes
+from router.admin.described import with_accounts
 from router.api import Api, refused
 from router.backends.target import targets_of
 from router.decide.policy import Policy
@@ -56,9 +57,9 @@ class _App:
         self._targets = targets_of(fleet, engines)
         self._policy = Policy(fleet, ByLength(fleet.routing))
         self._gateway = Gateway(fleet, self._targets, self._policy, self._tell)
-        api = Api(fleet, self._targets, self._policy, self._gateway, self._metrics)
+        self._api = Api(fleet, self._targets, self._policy, self._gateway, self._metrics)
         handlers = {HTTPException: _http_error}
-        self._starlette = Starlette(routes=api.routes(), exception_handlers=handlers, lifespan=self._lifespan)
+        self._starlette = Starlette(routes=self._api.routes(), exception_handlers=handlers, lifespan=self._lifespan)
         self._rest: ASGIApp = self._starlette
 
     def _tell(self, event: Event) -> None:
@@ -82,6 +83,7 @@ class _App:
         """From now on, only those with a key."""
         offices = accounts.books.offices
         self._gateway.desk = accounts.books
+        self._api.document = with_accounts(self._api.document)
         self._starlette.router.routes.extend(admin_routes(self._fleet, offices.store, accounts.pepper))
         self._rest = Guard(self._starlette, offices.door)
 
