@@ -67,10 +67,10 @@ def _throughput(side: Side, plan: Plan, kind: str, *, stream: bool) -> Figures:
 
 def added_latency(engine: Side, gateway: Side, per_second: float, plan: Plan) -> Figures:
     """What the gateway adds to the engine's latency when asked ``per_second`` times a second, round by round."""
-    ceiling = _open_loop(engine, 1e6, 0.05)
+    ceiling = open_loop(engine, 1e6, 0.05)
     others = probes.Neighbours([*engine.members(), *gateway.members()])
     rounds = [
-        (_open_loop(engine, per_second, plan.seconds), _open_loop(gateway, per_second, plan.seconds))
+        (open_loop(engine, per_second, plan.seconds), open_loop(gateway, per_second, plan.seconds))
         for _ in range(max(3, plan.rounds))
     ]
     figures = {
@@ -132,8 +132,10 @@ def _drive(side: Side, seconds: float, *, stream: bool) -> wrk.Throughput:
     return wrk.drive(side.url + CHAT, body, seconds=seconds, headers=side.headers, core=LOAD_CORE)
 
 
-def _open_loop(side: Side, per_second: float, seconds: float) -> dict[str, Any]:
+def open_loop(side: Side, per_second: float, seconds: float) -> dict[str, Any]:
+    """Latency when asked ``per_second`` times a second; see :class:`benchmarks.lab.open_loop.Latency`."""
     arguments = ["--url", side.url + CHAT, "--rate", str(per_second), "--seconds", str(seconds)]
+    arguments += [word for name, value in side.headers.items() for word in ("--header", f"{name}: {value}")]
     return _child("benchmarks.lab.open_loop", arguments, side.body(stream=False))
 
 

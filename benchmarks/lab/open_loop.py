@@ -17,6 +17,7 @@ import socket
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -114,10 +115,11 @@ def _summary(late: list[float], seconds: float) -> Latency:
     return Latency(len(late), len(late) / seconds, cuts[49] * 1e3, cuts[98] * 1e3, max(late) * 1e3)
 
 
-def request_bytes(url: str, body: bytes) -> tuple[tuple[str, int], bytes]:
-    """Where to connect and what to send for a POST of JSON."""
+def request_bytes(url: str, body: bytes, headers: Sequence[str] = ()) -> tuple[tuple[str, int], bytes]:
+    """Where to connect and what to send for a POST of JSON; ``headers`` are further lines of its head."""
     parts = urlsplit(url)
-    head = f"POST {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\ncontent-type: application/json\r\n"
+    lines = [f"POST {parts.path} HTTP/1.1", f"host: {parts.netloc}", "content-type: application/json", *headers]
+    head = "".join(f"{line}\r\n" for line in lines)
     return (str(parts.hostname), parts.port or 80), head.encode() + b"content-length: %d\r\n\r\n" % len(body) + body
 
 
@@ -127,9 +129,10 @@ def main() -> None:
     parser.add_argument("--url", required=True)
     parser.add_argument("--rate", type=float, required=True)
     parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--header", action="append", default=[], help="a further line of the head")
     asked = parser.parse_args()
     ctypes.CDLL(None).prctl(_TIMER_SLACK, 1)
-    address, request = request_bytes(asked.url, sys.stdin.buffer.read())
+    address, request = request_bytes(asked.url, sys.stdin.buffer.read(), asked.header)
     print(json.dumps(asdict(drive(address, request, moments(asked.rate, asked.seconds)))))
 
 
