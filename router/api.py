@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Collection, Mapping
 
 import orjson
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from cluster.spec import AUTO, Fleet
+from cluster.spec import AUTO, Fleet, Limits
 from router.backends.target import Target
 from router.decide.features import understand
 from router.decide.policy import Policy, unsure
@@ -19,7 +21,7 @@ from router.observe.metrics import Metrics
 from router.wire.endpoints import ENDPOINTS, Endpoint
 from router.wire.errors import Dialect, Refusal, error_body
 from router.wire.openapi import describe, page
-from router.wire.parse import parse
+from router.wire.parse import parse, read_json
 
 READY_FOR_S = 1.0
 """How long an answer of /readyz holds: probing engines on every probe of ours would be a load of its own."""
@@ -83,7 +85,8 @@ class Api:
     async def route(self, request: HttpRequest) -> Response:
         """The decision for a request, without generating anything."""
         try:
-            body = await bounded_body(request, self._fleet.gateway.limits.body_bytes)
+            gateway = self._fleet.gateway
+            body = await bounded_body(request, gateway.limits.body_bytes, gateway.deadlines.client)
             return Json(await self._explain(body, self._allowed(request)))
         except Refusal as refusal:
             return refused(refusal)
@@ -116,7 +119,7 @@ class Api:
         return HTMLResponse(page(self.document))
 
     async def _explain(self, body: bytes, allowed: Collection[str] | None) -> dict[str, object]:
-        endpoint = _endpoint_of(body)
+        endpoint = _endpoint_of(body, self._fleet.gateway.limits)
         request = parse(endpoint, body, self._fleet.gateway.limits)
         ask = understand(endpoint, request)
         decision = self._policy.decide(ask, self._gateway.load, allowed)
@@ -168,24 +171,31 @@ def refused(refusal: Refusal) -> Response:
     return Response(error_body(refusal, Dialect.OPENAI), refusal.status, headers)
 
 
-async def bounded_body(request: HttpRequest, limit: int) -> bytes:
-    """The body; Refusal 413 when it is longer than ``limit`` bytes."""
-    body = b""
+async def bounded_body(request: HttpRequest, limit: int, seconds: float = 10) -> bytes:
+    """The body; Refusal 413 when it is longer than ``limit`` bytes, 408 when it takes longer than ``seconds``."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await _pieces(request, limit)
+    except TimeoutError:
+        msg = f"The body did not arrive within {seconds:g} s."
+        raise Refusal(408, msg, code="request_timeout", close=True) from None
+    except ClientDisconnect:
+        raise Refusal(400, "The body never came whole.", close=True) from None
+
+
+async def _pieces(request: HttpRequest, limit: int) -> bytes:
+    body = bytearray()
     async for piece in request.stream():
         body += piece
         if len(body) > limit:
             msg = f"The body is larger than {limit} bytes."
             raise Refusal(413, msg, code="request_too_large", close=True)
-    return body
+    return bytes(body)
 
 
-def _endpoint_of(body: bytes) -> Endpoint:
+def _endpoint_of(body: bytes, limits: Limits) -> Endpoint:
     """Which endpoint a body is meant for: its fields tell."""
-    try:
-        found = orjson.loads(body)
-    except orjson.JSONDecodeError as exc:
-        msg = f"The body is not valid JSON: {exc}"
-        raise Refusal(400, msg, code="invalid_json") from None
+    found = read_json(body, limits)
     fields = found if isinstance(found, dict) else {}
     if "input" in fields:
         return ENDPOINTS["/v1/responses" if "max_output_tokens" in fields else "/v1/embeddings"]

@@ -173,7 +173,9 @@ class Gateway:
         connection, first = await target.ask(relay.path, relay.request, call.request_id.encode())
         try:
             if relay.streams and connection.status < _BAD_REQUEST:
-                await relay.stream(connection, first, self._fleet.gateway.deadlines)
+                failure = await relay.stream(connection, first, self._fleet.gateway.deadlines)
+                if failure is not None:
+                    self._tell(TargetFailed(call.request_id, target.name, failure.cause, str(failure), retried=False))
             else:
                 await answer_whole(call, connection, first)
         finally:

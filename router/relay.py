@@ -38,8 +38,8 @@ class Relay:
         if self.streams and self._withhold:
             self.request["stream_options"] = {**options, "include_usage": True}
 
-    async def stream(self, connection: Connection, first: bytes, deadlines: Deadlines) -> None:
-        """Relay a stream until its ending, or end it with an error event.
+    async def stream(self, connection: Connection, first: bytes, deadlines: Deadlines) -> UpstreamError | None:
+        """Relay a stream until its ending, or end it with an error event for the failure that comes back.
 
         Raises:
             UpstreamError: it failed before the client saw anything.
@@ -60,6 +60,7 @@ class Relay:
             await self._complete(connection, last)
         else:
             await self._cut(failure)
+        return failure
 
     async def _pass(self, connection: Connection, data: bytes, tail: StreamTail, deadlines: Deadlines) -> bytes:
         """Pass on all but the last events, which are given back; raises UpstreamError where there is no good end."""

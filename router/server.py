@@ -10,15 +10,20 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 HEADER_BYTES = 64 << 10
 LINGER_S = 1.0
+_PIPELINED = 16
+"""Requests sent ahead that are taken in while one is answered."""
+_CONTINUE = b"HTTP/1.1 100 "
+_HOST = re.compile(rb"[\w.:\[\]%~-]*", re.ASCII)
 
 Gone = Callable[[], None]
 
@@ -34,7 +39,7 @@ class _OneWrite:
         self.close, self.is_closing = transport.close, transport.is_closing
 
     def write(self, data: bytes) -> None:
-        if self._head is None:
+        if self._head is None or data.startswith(_CONTINUE):
             self._transport.write(data)
         elif self._head:
             self._transport.writelines((self._head, data))
@@ -55,8 +60,13 @@ class Protocol(HttpToolsProtocol):
     """One client connection."""
 
     _header_timer: asyncio.TimerHandle | None = None
-    _header_bytes = 0
-    _in_header = True
+    _stuck_timer: asyncio.TimerHandle | None = None
+    _useless = 0
+    """Bytes received since there was last a piece of a body, or the end of a header or a request."""
+    _between = True
+    """No request has begun that has not come in whole."""
+    _running: RequestResponseCycle | None = None
+    """The request that is being answered; later ones wait in ``pipeline``."""
     _gone: Gone | None = None
     _lingering = False
 
@@ -64,6 +74,8 @@ class Protocol(HttpToolsProtocol):
     def _door(self) -> Door:
         door: Door = self.app_state["door"]
         return door
+
+    # -- what the event loop calls ----------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refuse what is over the limit, start the header's clock."""
@@ -74,49 +86,118 @@ class Protocol(HttpToolsProtocol):
             self._await_header()
 
     def data_received(self, data: bytes) -> None:
-        """Bound the header while it comes in."""
-        self._header_bytes += len(data)
-        self._in_header = True
+        """Bound what comes in, in bytes and in time, while it is of no use."""
+        self._useless += len(data)
         super().data_received(data)
-        if not self._in_header or self.transport.is_closing():
+        if self.transport.is_closing():
             return
-        if self._header_bytes > HEADER_BYTES:
+        if self._useless > HEADER_BYTES:
             self._cut(b"431 Request Header Fields Too Large")
-        elif self._header_timer is None and (self.cycle is None or self.cycle.response_complete):
+        elif not self._between and self._running is None and self._header_timer is None:
             self._await_header()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the request under way."""
+        self._header_done()
+        self._stuck_done()
+        super().connection_lost(exc)
+        if self._running is not None:
+            self._running.disconnected = True
+        if self._gone is not None:
+            self._gone()
+            self._gone = None
+
+    def pause_writing(self) -> None:
+        """The client does not take its answer; it has as long as for sending a header."""
+        super().pause_writing()
+        self._stuck_timer = self.loop.call_later(self._door.client_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        super().resume_writing()
+        self._stuck_done()
+
+    # -- what the parser calls --------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._between = False
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """The header is in; hand the request a way to learn that its client has gone."""
         self._header_done()
-        self._gone = None
-        self._in_header = False
-        self._header_bytes = 0
+        self._check_header()
+        self._useless = 0
         self.scope["extensions"] = {"freehold.gone": self._watch}  # type: ignore[dict-item]
         super().on_headers_complete()
+        if self._running is None:
+            self._running = self.cycle
         if self.scope["method"] != "HEAD":  # whose answer is a head without any piece
             self.cycle.transport = _OneWrite(self.transport)  # type: ignore[assignment] # has what a cycle uses
         if self._lingering:
             self.cycle.keep_alive = False
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the request under way."""
-        self._header_done()
-        super().connection_lost(exc)
-        if self._gone is not None and not self.cycle.response_complete:
-            self._gone()
-        self._gone = None
+    def _check_header(self) -> None:
+        """Raising makes it a 400: one that came at once and is too large, or does not name one host."""
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if len(hosts) != 1 and (hosts or self.parser.get_http_version() != "1.0"):
+            msg = "not one host"
+            raise ValueError(msg)
+        if hosts and not _HOST.fullmatch(hosts[0]):
+            msg = "no host is named like this"
+            raise ValueError(msg)
+        if self._useless > HEADER_BYTES and sum(len(name) + len(value) for name, value in self.headers) > HEADER_BYTES:
+            msg = "too large"
+            raise ValueError(msg)
 
-    def shutdown(self) -> None:
-        """Let a request that is on its way in; close once idle."""
-        self._lingering = True
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.keep_alive = False
-        else:
+    def on_body(self, body: bytes) -> None:
+        """A piece of a body; the gateway bounds those."""
+        self._useless = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is in; go on reading, for that is how we learn that the client has gone."""
+        self._useless = 0
+        self._between = True
+        self._header_done()
+        super().on_message_complete()
+        if len(self.pipeline) < _PIPELINED:
+            self.flow.resume_reading()
+        if self._running is None:
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def on_response_complete(self) -> None:
+        """An answer is out; the next request may run."""
+        self._gone = None
+        self._running = self.pipeline[-1][0] if self.pipeline else None
+        super().on_response_complete()
+        if self._lingering and self._running is None:
             self.loop.call_later(LINGER_S, self._close_idle)
 
+    def send_400_response(self, msg: str) -> None:
+        """Say so once."""
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
+
+    # -- shutting down ----------------------------------------------------------------------------------------------
+
+    def shutdown(self) -> None:
+        """Let requests that are on their way in; close once idle. An answer whose head is out cannot announce it."""
+        self._lingering = True
+        if self._running is None:
+            self.loop.call_later(LINGER_S, self._close_idle)
+        elif not self.cycle.response_started:
+            self.cycle.keep_alive = False
+
     def _close_idle(self) -> None:
-        if (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing():
+        if self._running is None and not self.transport.is_closing():
             self.transport.close()
+
+    # -- clocks -----------------------------------------------------------------------------------------------------
 
     def _watch(self, gone: Gone) -> None:
         self._gone = gone
@@ -128,6 +209,11 @@ class Protocol(HttpToolsProtocol):
         if self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
+
+    def _stuck_done(self) -> None:
+        if self._stuck_timer is not None:
+            self._stuck_timer.cancel()
+            self._stuck_timer = None
 
     def _cut(self, status: bytes) -> None:
         self._header_done()

@@ -58,7 +58,12 @@ class Connection(asyncio.Protocol):
         self._transport.writelines((head, body))
 
     def expect(self, which: str, seconds: float) -> None:
-        """From now on, the next bytes must come within ``seconds``; ``which`` names the deadline in the error."""
+        """From now on, the next bytes must come within ``seconds``; ``which`` names the deadline in the error.
+
+        A deadline that passed while nobody was reading (the client was slow) was not the engine's fault.
+        """
+        if isinstance(self._error, DeadlineError):
+            self._error = None
         self._deadline = self._loop.time() + seconds
         self._which = (which, seconds)
         if self._timer is None or self._timer.when() > self._deadline:

@@ -72,6 +72,10 @@ class Client:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
 
+    def stop_reading(self) -> None:
+        """Take nothing more from the connection, and keep it open."""
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined]
+
     def send(self, data: bytes) -> None:
         """Bytes as they are."""
         self._writer.write(data)

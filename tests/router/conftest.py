@@ -6,8 +6,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.router.gateway import Running, Trio
+
+settings.register_profile("router", deadline=None, max_examples=60, derandomize=True)
+settings.load_profile("router")
 
 
 @pytest.fixture

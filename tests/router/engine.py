@@ -22,7 +22,7 @@ USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 
 T = TypeVar("T")
 
-PATIENCE_S = 10
+PATIENCE_S = 3
 """A test that waits longer than this for anything has failed."""
 
 
@@ -30,6 +30,13 @@ async def soon(awaitable: Awaitable[T]) -> T:
     """What comes of it; a failure where nothing comes."""
     async with asyncio.timeout(PATIENCE_S):
         return await awaitable
+
+
+async def until(ready: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for what can only be watched from outside."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not await ready():  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.003)
 
 
 class Exchange:
@@ -56,8 +63,9 @@ class Exchange:
         return [value for key, value in self.headers if key == name]
 
     def send(self, data: bytes) -> None:
-        """Write bytes as they are."""
-        self.wire.transport.write(data)
+        """Write bytes as they are, while the peer is there."""
+        if not self.gone.is_set():
+            self.wire.transport.write(data)
 
     def answer(self, body: object, status: int = 200, **headers: str) -> None:
         """A whole JSON answer; bytes go out as they are."""
@@ -149,9 +157,15 @@ class Engine:
         self.opened = 0
         """Connections opened so far."""
         self.port = 0
+        self.counts: Play | None = None
+        """What ``/tokenize`` plays instead."""
+        self.playing: set[Exchange] = set()
+        """Exchanges whose play has not ended."""
         self._arrivals: asyncio.Queue[Exchange] = asyncio.Queue()
+        self._asides: asyncio.Queue[Exchange] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._failures: list[BaseException] = []
+        self.failures: list[BaseException] = []
+        """Of plays."""
 
     @property
     def url(self) -> str:
@@ -165,13 +179,11 @@ class Engine:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop listening, cut what is open, and fail where a play failed."""
+        """Stop listening, cut what is open, and end the plays."""
         self.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._failures:
-            raise self._failures[0]
 
     def stop(self) -> None:
         """Die: no port, no connection."""
@@ -187,23 +199,35 @@ class Engine:
         """The next request to generate that nobody has asked for yet."""
         return await soon(self._arrivals.get())
 
+    async def aside(self) -> Exchange:
+        """The same for those to list models and to count tokens."""
+        return await soon(self._asides.get())
+
     def take(self, exchange: Exchange) -> None:
         """A request is in; play."""
         if exchange.path.endswith(("/models", "/tokenize")):
             self.asides.append(exchange)
-            play: Play = self._list if exchange.method == "GET" else self._tokenize
+            self._asides.put_nowait(exchange)
+            play: Play = self._list if exchange.method == "GET" else self.counts or self._tokenize
         else:
             self.seen.append(exchange)
             self._arrivals.put_nowait(exchange)
             play = self.plays.popleft() if self.plays else usual
-        task = asyncio.get_running_loop().create_task(_run(play, exchange))
+        task = asyncio.get_running_loop().create_task(self._run(play, exchange))
         self._tasks.add(task)
         task.add_done_callback(self._done)
+
+    async def _run(self, play: Play, exchange: Exchange) -> None:
+        self.playing.add(exchange)
+        try:
+            await play(exchange)
+        finally:
+            self.playing.discard(exchange)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (failure := task.exception()) is not None:
-            self._failures.append(failure)
+            self.failures.append(failure)
 
     async def _list(self, exchange: Exchange) -> None:
         exchange.answer({"object": "list", "data": []})
@@ -213,10 +237,6 @@ class Engine:
             exchange.answer({"detail": "Not Found"}, 404)
         else:
             exchange.answer({"count": self.tokens, "max_model_len": 1 << 20})
-
-
-async def _run(play: Play, exchange: Exchange) -> None:
-    await play(exchange)
 
 
 async def usual(exchange: Exchange) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+from collections.abc import Iterator
 from typing import Any, Self
 
 import uvicorn
@@ -16,7 +17,7 @@ from router.observe.log import JsonLog
 from router.opening import Archive
 from router.server import config
 from tests.router.client import Response, fetch
-from tests.router.engine import Engine
+from tests.router.engine import Engine, until
 
 CHAT = ("chat", "tools", "json_schema")
 
@@ -74,16 +75,53 @@ class Running:
             connection.transport.abort()
         await self.server.lifespan.shutdown()
 
+    async def alone(self) -> None:
+        """Wait until no client is connected."""
+
+        async def nobody() -> bool:
+            return not self.server.server_state.connections
+
+        await until(nobody)
+
+    @property
+    def log_text(self) -> str:
+        """The log as it was written."""
+        self._log.flush()
+        return self._out.getvalue().decode()
+
     @property
     def lines(self) -> list[dict[str, Any]]:
         """The log so far."""
-        self._log.flush()
-        return [json.loads(line) for line in self._out.getvalue().splitlines()]
+        return [json.loads(line) for line in self.log_text.splitlines()]
+
+    async def told(self, count: int = 1) -> list[dict[str, Any]]:
+        """The log's lines of requests, once there are so many: a client can be done before the gateway is."""
+
+        async def enough() -> bool:
+            return len(self._requests) >= count
+
+        await until(enough)
+        return self._requests
 
     @property
-    def requests(self) -> list[dict[str, Any]]:
-        """The log's lines of requests."""
+    def _requests(self) -> list[dict[str, Any]]:
         return [line for line in self.lines if line["event"] == "request"]
+
+    async def queued(self, count: int) -> None:
+        """Wait until so many requests wait for a slot."""
+
+        async def reached() -> bool:
+            return await self.metric("freehold_queue_length") == count
+
+        await until(reached)
+
+    async def settled(self) -> None:
+        """Wait until no request is under way or in a queue."""
+
+        async def nothing() -> bool:
+            return not (await self.metric("freehold_in_flight") or await self.metric("freehold_queue_length"))
+
+        await until(nothing)
 
     async def post(self, path: str, body: object, **headers: str) -> Response:
         """One request on a connection of its own."""
@@ -131,11 +169,13 @@ class Trio:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Take them down."""
+        """Take them down, and fail where a play failed."""
         for engine in self:
             await engine.__aexit__()
+        for engine in self:
+            assert not engine.failures
 
-    def __iter__(self) -> Any:  # noqa: ANN401
+    def __iter__(self) -> Iterator[Engine]:
         """Each."""
         return iter((self.small, self.large, self.embed))
 

@@ -54,7 +54,7 @@ async def test_usage_is_always_asked_for(gateway: Running, engines: Trio, option
     response = await gateway.chat(stream=True, stream_options=options)
     assert engines.small.seen[0].request["stream_options"] == {"include_usage": True}
     assert (COUNTED in response.body) is asked
-    line = gateway.requests[0]
+    line = (await gateway.told())[0]
     assert (line["prompt_tokens"], line["completion_tokens"]) == (7, 3)
 
 
@@ -87,7 +87,7 @@ async def test_request_ids_differ(gateway: Running) -> None:
     """Every request has an id of its own, the same in the response and in the log."""
     ids = [(await gateway.chat()).header("x-request-id") for _ in range(5)]
     assert len(set(ids)) == 5
-    assert [line["request_id"] for line in gateway.requests] == ids
+    assert [line["request_id"] for line in await gateway.told(5)] == ids
 
 
 MODELS: dict[str, tuple[str, str, str, str]] = {
@@ -244,7 +244,7 @@ async def test_the_alternative_answers(gateway: Running, engines: Trio, play: Pl
         assert response.body == b"".join((*WORDS, STOP, DONE))
     else:
         assert response.json == ANSWERS["chat/completions"]
-    assert gateway.requests[0]["outcome"] == "complete"
+    assert (await gateway.told())[0]["outcome"] == "complete"
 
 
 @pytest.mark.parametrize("play", [broken_status, closes, resets, cut_json, error_in_200], ids=named)
@@ -287,9 +287,9 @@ async def test_nobody_answers(gateway: Running, engines: Trio, case: tuple[Play,
     assert 1 <= int(response.header("retry-after") or 1) <= 60
     assert b"CANARY" not in response.body
     assert len(engines.small.seen) <= 2
-    line = gateway.requests[0]
+    line = (await gateway.told())[0]
     assert (line["outcome"], line["status"], line["attempts"]) == ("failed", status, len(engines.small.seen))
-    assert await gateway.metric("freehold_in_flight") == 0
+    await gateway.settled()
 
 
 async def test_nobody_listens(engines: Trio) -> None:
@@ -318,7 +318,7 @@ async def test_an_engine_that_never_answers(engines: Trio, name: str, stream: bo
         assert (response.status, response.error["code"]) == (504, code)
         for exchange in engines.small.seen:
             await exchange.left()
-        assert await gateway.metric("freehold_in_flight") == 0
+        await gateway.settled()
 
 
 async def test_a_slow_engine_loses_its_request(engines: Trio) -> None:
@@ -378,7 +378,7 @@ async def test_an_engine_refuses(gateway: Running, engines: Trio, case: Refused,
     assert response.status == status
     assert (response.error["message"], response.error["param"]) == (message, param)
     assert (len(engines.small.seen), len(engines.large.seen)) == (1, 0)
-    assert gateway.requests[0]["outcome"] == "refused"
+    assert (await gateway.told())[0]["outcome"] == "refused"
 
 
 async def test_an_engine_refuses_in_anthropics_words(gateway: Running, engines: Trio) -> None:
@@ -410,8 +410,7 @@ async def test_a_full_queue_refuses(engines: Trio) -> None:
             await engines.small.arrival()
             for position, client in enumerate((two, three), 1):
                 client.ask("/v1/chat/completions", chat(model="s", seed=position))
-                while await gateway.metric("freehold_queue_length", model="s") < position:
-                    pass
+                await gateway.queued(position)
             response = await gateway.chat(model="s")
             assert (response.status, response.error["code"]) == (429, "queue_full")
             assert int(response.header("retry-after")) >= 1
@@ -419,7 +418,7 @@ async def test_a_full_queue_refuses(engines: Trio) -> None:
             go.set()
             assert [(await client.response()).status for client in (one, two, three)] == [200, 200, 200]
             assert [seen.request.get("seed") for seen in engines.small.seen] == [None, 1, 2]
-        assert await gateway.metric("freehold_in_flight") == 0
+        await gateway.settled()
         assert await gateway.metric("freehold_queue_length") == 0
 
 
