@@ -22,6 +22,8 @@ s/^( *bind )[*]?:/\1{HOST}:/
 / check backup$/d
 # 502, 503 and 504 as they are, not as a 500 that could be the engine's own.
 /^ *errorfile /d
+# HAProxy 2.8 does not see a client leave whose request it splices, and spins on a core until the answer comes.
+/^ *option splice-request$/d
 # When a client leaves, Serve cancels the task that waits for vLLM's answer, which vLLM survives and goes on
 # generating. Left alone, vLLM notices by itself and aborts.
 /^frontend http_frontend/a\

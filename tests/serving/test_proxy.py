@@ -50,10 +50,16 @@ def test_vllm_sees_clients_leave(edited: str) -> None:
     assert frontend.splitlines()[0].strip() == "http-request set-header x-request-disconnect-disabled ?1"
 
 
+def test_haproxy_sees_clients_leave(edited: str) -> None:
+    """What hides a leaving client from HAProxy 2.8 is gone, what makes it look for one is there."""
+    assert "option splice-request" not in edited
+    assert "option abortonclose" in edited
+
+
 def test_the_rest_is_untouched(edited: str) -> None:
     """Only the lines that the edits are about differ."""
     template = _ray_source("serve/_private/haproxy_templates.py").partition('HAPROXY_CONFIG_TEMPLATE = """')[2]
-    ours = ("bind ", "errorfile", "check backup", "x-request-disconnect-disabled")
+    ours = ("bind ", "errorfile", "check backup", "splice-request", "x-request-disconnect-disabled")
     assert [line for line in edited.splitlines() if not any(word in line for word in ours)] == [
         line for line in template.splitlines() if not any(word in line for word in ours)
     ]
