@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 import click
 
+from cluster.cli.accounts import backup, export, restore, usage
 from cluster.cli.ask import chat, replay, route
 from cluster.cli.group import ErrorsAsLines
 from cluster.cli.keys import keys
@@ -26,7 +27,7 @@ def freehold() -> None:
     """Own your inference: a fleet of open LLMs behind one OpenAI-compatible endpoint."""
 
 
-for command in (up, down, status, logs, chat, route, replay, keys, tenants, schema):
+for command in (up, down, status, logs, chat, route, replay, keys, tenants, usage, export, backup, restore, schema):
     freehold.add_command(command)
 
 

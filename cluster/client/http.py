@@ -11,12 +11,13 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from cluster.errors import CutOffError, RefusedError, UnreachableError, UsageError
 
 _OK = 200
+_PIECE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,12 @@ class Endpoint:
         """Remove a resource; the reply says what that was."""
         with self._sent("DELETE", path, None) as response:
             return _reply(response)
+
+    def download(self, path: str, into: BinaryIO) -> None:
+        """Write a resource to a file as it comes; CutOffError when it was not all of it."""
+        with self._sent("GET", path, None) as response:
+            while piece := response.read(_PIECE):
+                into.write(piece)
 
     @contextlib.contextmanager
     def stream(self, path: str, body: Mapping[str, object]) -> Iterator[Stream]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import socket
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -82,5 +84,15 @@ def here(tmp_path: Path) -> Iterator[Here]:
             "gateway: {deadlines: {drain: 1}}\n"
         )
         place = Here(tmp_path / "home", fleet, free_port())
+        yield place
+        place.run("down")
+
+
+@pytest.fixture
+def keyed(here: Here) -> Iterator[Here]:
+    """The same fleet with accounts, and so with a database; whom root hands that to must be able to reach its home."""
+    here.fleet.write_text(here.fleet.read_text() + "tenants: {access: keys}\n")
+    with TemporaryDirectory(prefix="fh-", ignore_cleanup_errors=True) as directory:
+        place = dataclasses.replace(here, home=Path(directory, "home"))
         yield place
         place.run("down")

@@ -15,13 +15,6 @@ from cluster.supervise.state import Home
 from tests.cluster.cli.conftest import Here
 
 
-@pytest.fixture
-def keyed(here: Here) -> Here:
-    """The same fleet with ``access: keys``."""
-    here.fleet.write_text(here.fleet.read_text() + "tenants: {access: keys}\n")
-    return here
-
-
 def _database(here: Here) -> psutil.Process:
     pid = int((here.home / "postgres" / "data" / "postmaster.pid").read_text().partition("\n")[0])
     return psutil.Process(pid)
