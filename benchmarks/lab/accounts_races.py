@@ -166,6 +166,8 @@ def _quota_with_a_death(bank: Bank, sides: Sequence[Side]) -> Figures:
         "quota_killed_until_all_ended_s": seconds,
         "quota_killed_admitted_in_the_end": race.admitted + last.admitted,
         "quota_killed_used": used,
+        "quota_killed_charged_unseen": used - race.admitted - last.admitted,
+        "quota_killed_charged_beyond_lost": max(0, used - race.admitted - last.admitted - race.lost),
         "quota_killed_over": max(0, race.admitted + last.admitted - MESSAGES, used - MESSAGES),
         "quota_killed_used_minus_rows": used - _rows(bank, "killed"),
     }
