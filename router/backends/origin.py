@@ -50,7 +50,10 @@ class Origin:
     def head(self, method: bytes, path: bytes, length: int, request_id: bytes = b"") -> bytes:
         """The bytes of a request's head; ``request_id`` is the gateway's own, never the caller's."""
         line = b"%b %b%b HTTP/1.1\r\n" % (method, self._prefix, path)
-        ours = b"content-type: application/json\r\nx-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (request_id, length)
+        ours = b"content-type: application/json\r\nx-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (
+            request_id,
+            length,
+        )
         return line + self._common + ours
 
     async def connection(self) -> Connection:
@@ -72,7 +75,10 @@ class Origin:
         try:
             async with asyncio.timeout(self._connect_seconds):
                 _, opened = await loop.create_connection(
-                    lambda: Connection(loop), address.host, address.port, ssl=self._tls,
+                    lambda: Connection(loop),
+                    address.host,
+                    address.port,
+                    ssl=self._tls,
                 )
         except (OSError, TimeoutError) as exc:
             msg = f"cannot connect to {address.host}:{address.port}: {exc or 'timed out'}"
