@@ -28,7 +28,7 @@ class NothingServer(LLMServerProtocol):
 
     def __init__(self, llm_config: LLMConfig) -> None:
         """Prepare the answers of one model."""
-        super().__init__()  # type: ignore[no-untyped-call]  # Ray's
+        super().__init__()
         model = llm_config.model_id
         self._whole = ChatCompletionResponse.model_validate(whole(model))
         self._stream = [event.decode() for event in events(Question(model, CHUNKS, usage=False))]
@@ -74,7 +74,7 @@ def main() -> None:
     ]
     serve.run(build_openai_app({"llm_configs": configs}))
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
-    serve.shutdown()  # type: ignore[no-untyped-call]  # Ray's
+    serve.shutdown()
     ray.shutdown()
 
 
