@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -56,6 +57,21 @@ class Door:
     most_connections: int
 
 
+class _Parser(httptools.HttpRequestParser):  # type: ignore[misc] # has no types
+    """Passes over the offer of another protocol, which would swallow the body; Java's client makes one by default."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        super().__init__(protocol)
+        self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self._protocol = protocol
+
+    def feed_data(self, data: bytes) -> None:
+        try:
+            super().feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self.feed_data(self._protocol.without_offer() + data[offer.args[0] :])
+
+
 class Protocol(HttpToolsProtocol):
     """One client connection."""
 
@@ -80,6 +96,7 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refuse what is over the limit, start the header's clock."""
         super().connection_made(transport)
+        self.parser = _Parser(self)
         if len(self.connections) > self._door.most_connections:
             self._cut(b"503 Service Unavailable")
         else:
@@ -126,6 +143,11 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The header is in; hand the request a way to learn that its client has gone."""
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                msg = "this is no proxy"
+                raise ValueError(msg)
+            return
         self._header_done()
         self._check_header()
         self._useless = 0
@@ -137,6 +159,14 @@ class Protocol(HttpToolsProtocol):
             self.cycle.transport = _OneWrite(self.transport)  # type: ignore[assignment] # has what a cycle uses
         if self._lingering:
             self.cycle.keep_alive = False
+
+    def without_offer(self) -> bytes:
+        """The header again, without the offer of another protocol."""
+        line = (
+            self.parser.get_method() + b" " + self.url + b" HTTP/" + self.parser.get_http_version().encode() + b"\r\n"
+        )
+        fields = (name + b": " + value + b"\r\n" for name, value in self.headers if name != b"upgrade")
+        return line + b"".join(fields) + b"\r\n"
 
     def _check_header(self) -> None:
         """Raising makes it a 400: one that came at once and is too large, or does not name one host."""
@@ -158,6 +188,8 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is in; go on reading, for that is how we learn that the client has gone."""
+        if self.parser.should_upgrade():
+            return
         self._useless = 0
         self._between = True
         self._header_done()

@@ -72,6 +72,10 @@ class Client:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
 
+    def half_close(self) -> None:
+        """Send FIN and go on reading."""
+        self._writer.write_eof()
+
     def stop_reading(self) -> None:
         """Take nothing more from the connection, and keep it open."""
         self._writer.transport.pause_reading()  # type: ignore[attr-defined]

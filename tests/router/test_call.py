@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.router.client import Client
-from tests.router.engine import Exchange, delta, silent, usual
+from tests.router.engine import Exchange, Play, delta, silent, usual
 from tests.router.gateway import Running, Trio, chat
 from tests.router.test_gateway import BODIES
 
