@@ -15,13 +15,17 @@ from tests.e2e.fleet import Fleet, Traces, freehold
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this directory needs the real engines."""
+    """Everything in this directory needs the real engines, and comes last: they take what the machine has."""
     missing = [name for name in ("ray", "vllm") if find_spec(name) is None]
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.e2e)
-            if missing:
-                item.add_marker(pytest.mark.skip(reason=f"{' and '.join(missing)} not installed"))
+    items.sort(key=_is_here)
+    for item in filter(_is_here, items):
+        item.add_marker(pytest.mark.e2e)
+        if missing:
+            item.add_marker(pytest.mark.skip(reason=f"{' and '.join(missing)} not installed"))
+
+
+def _is_here(item: pytest.Item) -> bool:
+    return Path(__file__).parent in item.path.parents
 
 
 def free_port() -> int:
