@@ -6,7 +6,9 @@ The two take turns, round by round, under the same load. The ledger is read once
 from __future__ import annotations
 
 import json
+import os
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -24,6 +26,7 @@ from benchmarks.lab.sides import CHAT, GATEWAY_CORE, LOAD_CORE, Side
 CONNECTIONS: Final = 64
 """Enough for a group commit to have a group."""
 _DRAIN_S, _QUIET_S = 30.0, 1.0
+_SYNCS: Final = 100
 _WORD: Final = "48213"
 """What differs from request to request; it is in the prompt."""
 
@@ -114,7 +117,7 @@ def _measured(plan: Plan, bench: _Bench) -> Figures:
         answers += keyed.answers
     figures["ledger_rows_per_core_s"] = 1e3 / figures["postgres_unary_cpu_ms"]
     figures |= _latency(plan, bench, figures["keys_unary_per_s"] / 2)
-    return figures | _books(bench, answers)
+    return figures | _books(bench, answers) | {"disk_sync_p50_ms": _disk_sync_s(bench.books.home) * 1e3}
 
 
 def _alternating(plan: Plan, kind: _Kind, bench: _Bench) -> dict[str, _Cost]:
@@ -185,6 +188,18 @@ def _books(bench: _Bench, answers: int) -> Figures:
         "answers_without_row": max(0, answers - rows),
         "ledger_bytes_per_row": size / rows,
     }
+
+
+def _disk_sync_s(folder: Path) -> float:
+    """Seconds until a page is on the disk; no commit is faster."""
+    taken = []
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        for _ in range(_SYNCS):
+            file.write(bytes(8192))
+            began = time.perf_counter()
+            os.fsync(file.fileno())
+            taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
 
 
 def _settled(count: Callable[[], int]) -> int:
