@@ -92,10 +92,10 @@ class Team:
             await member.store.close()
         self.clock.close()
 
-    async def join(self, store: Store | None = None) -> Member:
+    async def join(self) -> Member:
         """One more gateway."""
         name = f"gateway{next(_numbers)}"
-        store = store or await Store.open(self._database, self._connections)
+        store = await Store.open(self._database, self._connections)
         quotas = await Quotas.open(store, name, self.clock)
         quotas.recall_s, quotas.recheck_s = 30.0, 0.0
         return Member(store, quotas, name)

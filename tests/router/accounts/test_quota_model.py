@@ -191,8 +191,9 @@ class Histories(RuleBasedStateMachine):
         dead = self.team.members[at]
 
         async def replace() -> None:
+            await dead.store.close()
             await self.team.pass_time(21.0, without=[dead])
-            self.team.members[at] = await self.team.join(dead.store)
+            self.team.members[at] = await self.team.join()
 
         self._run(replace())
         for one in [one for one in self.underway if one.member is dead]:
