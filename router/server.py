@@ -57,7 +57,7 @@ class Door:
     most_connections: int
 
 
-class _Parser(httptools.HttpRequestParser):  # type: ignore[misc] # has no types
+class _Parser(httptools.HttpRequestParser):
     """Passes over the offer of another protocol, which would swallow the body; Java's client makes one by default."""
 
     def __init__(self, protocol: Protocol) -> None:
@@ -65,7 +65,7 @@ class _Parser(httptools.HttpRequestParser):  # type: ignore[misc] # has no types
         self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
         self._protocol = protocol
 
-    def feed_data(self, data: bytes) -> None:
+    def feed_data(self, data: bytes) -> None:  # type: ignore[override] # asyncio gives nothing but bytes
         try:
             super().feed_data(data)
         except httptools.HttpParserUpgrade as offer:
