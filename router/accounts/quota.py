@@ -97,7 +97,7 @@ class Quotas:
     async def run(self) -> NoReturn:
         """Beat, lease ahead and give back, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._presence.run())
+            group.create_task(_forever(self._presence.run))
             group.create_task(_forever(self._supply.fill))
             group.create_task(_forever(self._tick))
         raise AssertionError
