@@ -31,6 +31,9 @@ from serving.events import emit
 
 TICK_S = 0.5
 PATIENCE_S = 10
+"""Before the driver is killed."""
+MERCY_S = 3
+"""Before whatever it left is: engines have nothing to save."""
 
 
 def main() -> int:
@@ -139,7 +142,7 @@ def _nothing_left(run: str) -> Iterator[None]:
     try:
         yield
     finally:
-        processes.end_all(run, PATIENCE_S)
+        processes.end_all(run, MERCY_S)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

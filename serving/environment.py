@@ -46,6 +46,7 @@ def environment(fleet: Fleet, scratch: Path) -> dict[str, str]:
         # serving.processes ends what a dead replica leaves, and lets it clean up behind itself.
         "RAY_kill_child_processes_on_worker_exit": "0",
         "RAY_process_group_cleanup_enabled": "0",
+        "RAY_worker_niceness": "0",  # Ray's 15 is for batch work; somebody waits for these answers
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_RPC_BASE_PATH": str(scratch),
     }

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
-from collections.abc import Iterable
 
 import psutil
 
@@ -32,7 +32,8 @@ def end_orphans(own_child: int) -> None:
         if _status(child) == psutil.STATUS_ZOMBIE:
             os.waitpid(child.pid, os.WNOHANG)
         else:
-            _kill([*child.children(recursive=True), child])
+            for process in (*child.children(recursive=True), child):
+                _signal(process, signal.SIGKILL)
 
 
 def of_run(run: str) -> list[psutil.Process]:
@@ -42,17 +43,20 @@ def of_run(run: str) -> list[psutil.Process]:
 
 
 def end_all(run: str, patience: float) -> list[int]:
-    """SIGTERM to what is left of a start, SIGKILL after ``patience`` seconds; the ids of those that still live."""
-    left = of_run(run)
-    for process in left:
-        try:
-            process.terminate()
-        except psutil.Error:
-            continue
-    psutil.wait_procs(left, timeout=patience)
-    remaining = of_run(run)
-    _kill(remaining)
-    _, alive = psutil.wait_procs(remaining, timeout=patience)
+    """SIGTERM to what is left of a start, SIGKILL after ``patience`` seconds; the ids of those that still live.
+
+    Python's cleaners of semaphores are spared until the end: they know when theirs has come.
+    """
+    for process in of_run(run):
+        _signal(process, signal.SIGTERM)
+    psutil.wait_procs(of_run(run), timeout=patience)
+    for process in of_run(run):
+        if not _tracks_resources(process):
+            _signal(process, signal.SIGKILL)
+    psutil.wait_procs(of_run(run), timeout=patience)
+    for process in of_run(run):
+        _signal(process, signal.SIGKILL)
+    _, alive = psutil.wait_procs(of_run(run), timeout=patience)
     return [process.pid for process in alive]
 
 
@@ -91,9 +95,8 @@ def _memory(process: psutil.Process) -> int:
     return int(getattr(full, "pss", full.rss))
 
 
-def _kill(processes: Iterable[psutil.Process]) -> None:
-    for process in processes:
-        try:
-            process.kill()
-        except psutil.Error:
-            continue
+def _signal(process: psutil.Process, number: int) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.Error:
+        return
