@@ -32,6 +32,12 @@ class Address:
         port = parts.port or _PORTS[parts.scheme]
         return cls(parts.hostname or "", port, parts.path.rstrip("/"), parts.scheme == "https")
 
+    @property
+    def authority(self) -> str:
+        """Host and port as the ``host`` header has them: IPv6 in brackets, the scheme's own port left out."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS["https" if self.tls else "http"] else f"{host}:{self.port}"
+
 
 class Origin:
     """Opens and keeps connections to one address; the most recently used is taken first."""
@@ -42,9 +48,8 @@ class Origin:
         self._connect_seconds = connect_seconds
         self._idle: list[Connection] = []
         self._tls = ssl.create_default_context() if self._address.tls else None
-        key = f"authorization: Bearer {api_key}\r\n" if api_key else ""
-        port = "" if self._address.port in _PORTS.values() else f":{self._address.port}"
-        self._common = f"host: {self._address.host}{port}\r\n{key}accept: */*\r\n".encode()
+        key = f"authorization: Bearer {api_key.strip()}\r\n" if api_key.strip() else ""
+        self._common = f"host: {self._address.authority}\r\n{key}accept: */*\r\n".encode()
         self._prefix = self._address.prefix.encode()
 
     def head(self, method: bytes, path: bytes, length: int, request_id: bytes = b"") -> bytes:

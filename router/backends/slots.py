@@ -69,7 +69,8 @@ class Slots:
             raise QueueFullError
         _, turn = weakest
         self._waiting.remove(turn)
-        turn.set_exception(QueueFullError())
+        if not turn.done():  # its request has left in the same moment
+            turn.set_exception(QueueFullError())
 
     def _leave(self, turn: asyncio.Future[None]) -> None:
         """Leave the queue; a slot that was handed over in the same moment goes on to the next."""

@@ -83,11 +83,24 @@ class Running:
 
         await until(nobody)
 
+    async def serve(self) -> None:
+        """All of ``serve``, in place of ``async with``: until :meth:`terminate`, and what comes after it."""
+        await self.server.serve([self._socket])
+
+    def terminate(self) -> None:
+        """What SIGTERM does."""
+        self.server.should_exit = True
+
+    @property
+    def log_bytes(self) -> bytes:
+        """What was really written so far."""
+        return self._out.getvalue()
+
     @property
     def log_text(self) -> str:
         """The log as it was written."""
         self._log.flush()
-        return self._out.getvalue().decode()
+        return self.log_bytes.decode()
 
     @property
     def lines(self) -> list[dict[str, Any]]:
