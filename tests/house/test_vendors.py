@@ -23,13 +23,13 @@ ALLOWED = {
     "numpy": ["serving/tiny/*"],
     "tokenizers": ["serving/tiny/*"],
     "safetensors": ["serving/tiny/*"],
-    "httptools": ["router/backends/http1.py"],
+    "httptools": ["router/backends/http1.py", "router/server.py"],
     "uvicorn": ["router/__main__.py", "router/server.py"],
     "prometheus_client": ["router/observe/metrics.py"],
     "sqlalchemy": ["router/accounts/*"],
     "psycopg": ["router/accounts/*"],
     "alembic": ["router/accounts/migrations/*"],
-    "cryptography": ["router/accounts/*"],
+    "cryptography": ["cluster/supervise/sealed.py"],
 }
 """Library → the files that may import it. psutil, pydantic, orjson and starlette's types may go anywhere."""
 

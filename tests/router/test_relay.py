@@ -158,7 +158,8 @@ async def then_closes(exchange: Exchange) -> None:
 async def then_resets(exchange: Exchange) -> None:
     """RST, once the first bytes are through."""
     begun(exchange)
-    await asyncio.sleep(0.02)
+    for _ in range(100):
+        await asyncio.sleep(0)
     exchange.reset()
 
 

@@ -180,6 +180,7 @@ async def test_a_header_behind_a_running_request_has_one_too(gateway: Running, e
         client.send(HEADER + b"x: " + b"y" * (4 << 20))
         await client.until_closed()
         await exchange.left()
+        assert exchange.gone.is_set()
 
 
 async def test_requests_sent_ahead_are_answered_in_order(gateway: Running, engines: Trio) -> None:
@@ -339,4 +340,5 @@ async def test_noise_after_a_request_ends_it(gateway: Running, engines: Trio) ->
         client.send(b"\x00\x01\x02 noise\r\n\r\n")
         await exchange.left()
         await client.until_closed()
+        assert exchange.gone.is_set()
     await gateway.settled()

@@ -253,6 +253,7 @@ async def test_a_client_that_never_reads_does_not_hold_up_the_end(engines: Trio)
         client.stop_reading()
         gateway.terminate()
         await engines.small.seen[0].left()
+        assert engines.small.seen[0].gone.is_set()
 
 
 async def test_the_log_is_whole_at_the_end(engines: Trio) -> None:
