@@ -20,7 +20,7 @@ from router.gateway import Gateway
 from router.observe.metrics import Metrics
 from router.wire.endpoints import ENDPOINTS, Endpoint
 from router.wire.errors import Dialect, Refusal, error_body
-from router.wire.openapi import describe, page
+from router.wire.openapi import describe, fields_of, page
 from router.wire.parse import parse, read_json
 
 READY_FOR_S = 1.0
@@ -54,6 +54,7 @@ class Api:
         self._created = int(time.time())
         self._ready_at = 0.0
         self._ready: dict[str, bool] = {}
+        self._probe: asyncio.Task[None] | None = None
         self.document = describe(fleet)
         """What /openapi.json and /docs say; the composition root adds what accounts add."""
 
@@ -98,12 +99,21 @@ class Api:
     async def readyz(self, _: HttpRequest) -> Response:
         """Whether every tier has a target that answers."""
         if time.monotonic() - self._ready_at > READY_FOR_S:
-            self._ready = {name: await target.answers() for name, target in self._targets.items()}
-            self._ready_at = time.monotonic()
+            self._probe = self._probe or asyncio.create_task(self._look())
+            await asyncio.shield(self._probe)
         filled = {tier: names for tier, names in self._fleet.tiers_by_name().items() if names}
         tiers = {tier: any(self._ready[name] for name in names) for tier, names in filled.items()}
         ready = all(tiers.values()) if tiers else all(self._ready.values())
         return Json({"ready": ready, "tiers": tiers, "models": self._ready}, 200 if ready else 503)
+
+    async def _look(self) -> None:
+        """Probe every target, side by side; whoever asks meanwhile waits for the same look."""
+        try:
+            answers = await asyncio.gather(*(target.answers() for target in self._targets.values()))
+            self._ready = dict(zip(self._targets, answers, strict=True))
+            self._ready_at = time.monotonic()
+        finally:
+            self._probe = None
 
     async def metrics(self, _: HttpRequest) -> Response:
         """Prometheus' text format."""
@@ -196,7 +206,9 @@ async def _pieces(request: HttpRequest, limit: int) -> bytes:
 def _endpoint_of(body: bytes, limits: Limits) -> Endpoint:
     """Which endpoint a body is meant for: its fields tell."""
     found = read_json(body, limits)
-    fields = found if isinstance(found, dict) else {}
-    if "input" in fields:
-        return ENDPOINTS["/v1/responses" if "max_output_tokens" in fields else "/v1/embeddings"]
-    return ENDPOINTS["/v1/completions" if "prompt" in fields else "/v1/chat/completions"]
+    fields = found.keys() if isinstance(found, dict) else set()
+    for endpoint in ENDPOINTS.values():
+        if fields <= fields_of(endpoint):
+            return endpoint
+    meant = {"input": "/v1/responses", "prompt": "/v1/completions"}
+    return ENDPOINTS[next((path for field, path in meant.items() if field in fields), "/v1/chat/completions")]

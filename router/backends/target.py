@@ -111,17 +111,21 @@ class Target:
     async def _small(self, method: bytes, path: bytes, body: bytes) -> object:
         """One short JSON exchange; None when it fails in whatever way."""
         try:
-            connection = await self._origin.connection()
-        except UpstreamError:
+            try:
+                return await self._short(method, path, body)
+            except StaleError:
+                return await self._short(method, path, body)
+        except (UpstreamError, orjson.JSONDecodeError):
             return None
+
+    async def _short(self, method: bytes, path: bytes, body: bytes) -> object:
+        connection = await self._origin.connection()
         try:
             connection.send(self._origin.head(method, path, len(body)), body)
             connection.expect("first_token", _PROBE_SECONDS)
             await connection.head()
-            body = await connection.read_all(_LONGEST_ANSWER)
-            return orjson.loads(body) if connection.status == _OK else None
-        except (UpstreamError, orjson.JSONDecodeError):
-            return None
+            answer = await connection.read_all(_LONGEST_ANSWER)
+            return orjson.loads(answer) if connection.status == _OK else None
         finally:
             self._origin.release(connection)
 

@@ -101,7 +101,7 @@ def to_tokenize(kind: Kind, request: Request) -> Request | None:
     if kind in {Kind.COMPLETION, Kind.EMBEDDING}:
         prompt = request.get("prompt") or request.get("input")
         texts = [text for text in (prompt if isinstance(prompt, list) else [prompt]) if isinstance(text, str)]
-        return {"prompt": max(texts, key=len)} if texts else None
+        return {"prompt": max(texts, key=lambda text: len(text.encode()))} if texts else None
     return None
 
 

@@ -102,8 +102,13 @@ class Policy:
 
 def _fits(ask: Ask, model: Model) -> bool:
     """Whether prompt and answer fit; an estimate refuses only what no tokenizer could make fit."""
-    prompt = ask.prompt_tokens if ask.counted else ask.most_tokens // LONGEST_TOKEN
+    prompt = ask.prompt_tokens if ask.counted else _at_least(ask)
     return prompt + ask.room <= model.context_length
+
+
+def _at_least(ask: Ask) -> int:
+    """Tokens that the prompt has whatever the tokenizer."""
+    return -(-ask.most_tokens // LONGEST_TOKEN)
 
 
 def unsure(ask: Ask, model: Model) -> bool:
@@ -113,7 +118,7 @@ def unsure(ask: Ask, model: Model) -> bool:
 
 def too_long(ask: Ask, context_length: int) -> Refusal:
     """OpenAI's error for what does not fit."""
-    counted = f"{ask.prompt_tokens}" if ask.counted else f"at least {ask.most_tokens // LONGEST_TOKEN}"
+    counted = f"{ask.prompt_tokens}" if ask.counted else f"at least {_at_least(ask)}"
     param = _PROMPT_FIELDS[ask.kind]
     if ask.answer_tokens >= context_length:
         param = "max_tokens"

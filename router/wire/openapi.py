@@ -82,6 +82,12 @@ def _schema(endpoint: Endpoint, schemas: dict[str, Any]) -> Document:
 
 
 @cache
+def fields_of(endpoint: Endpoint) -> frozenset[str]:
+    """The names of the fields that a body for this endpoint may have."""
+    return frozenset(_json_schema(endpoint)["properties"])
+
+
+@cache
 def _json_schema(endpoint: Endpoint) -> Document:
     """The same for every fleet, and slow to make."""
     return endpoint.body.json_schema(ref_template="#/components/schemas/{model}")

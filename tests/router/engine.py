@@ -159,6 +159,8 @@ class Engine:
         self.port = 0
         self.counts: Play | None = None
         """What ``/tokenize`` plays instead."""
+        self.lists: Play | None = None
+        """What ``/v1/models`` plays instead, once."""
         self.playing: set[Exchange] = set()
         """Exchanges whose play has not ended."""
         self._arrivals: asyncio.Queue[Exchange] = asyncio.Queue()
@@ -209,6 +211,8 @@ class Engine:
             self.asides.append(exchange)
             self._asides.put_nowait(exchange)
             play: Play = self._list if exchange.method == "GET" else self.counts or self._tokenize
+            if exchange.method == "GET" and self.lists is not None:
+                play, self.lists = self.lists, None
         else:
             self.seen.append(exchange)
             self._arrivals.put_nowait(exchange)

@@ -144,6 +144,10 @@ class Running:
         """The same without a body."""
         return await fetch(self.port, path, method="GET")
 
+    async def request(self, method: str, path: str) -> Response:
+        """A request with an empty object for a body."""
+        return await fetch(self.port, path, b"{}", method=method)
+
     async def chat(self, **fields: object) -> Response:
         """A short conversation with ``auto``."""
         return await self.post("/v1/chat/completions", {**chat(), **fields})
