@@ -55,6 +55,7 @@ class Replica:
     async def __serve_build_asgi_app__(self) -> Any:  # noqa: ANN401 - Ray's name and vLLM's type
         """Load the model; called by Serve, which serves what this returns."""
         _write_to(os.environ[LOG])
+        _register_with_others()
         from serving.replica import start_server  # noqa: PLC0415 - brings vLLM, which only a replica needs
 
         self._server = await start_server(self._config)
@@ -64,6 +65,22 @@ class Replica:
         """Raise when the engine is dead; Serve then replaces this replica."""
         if self._server is not None:
             await self._server.check_health()
+
+
+def _register_with_others() -> None:
+    """Replicas that start at the same time register the same parts in Ray's store; whoever comes second is not wrong."""
+    from ray.llm._internal.serve.utils.registry import ComponentRegistry  # noqa: PLC0415 - only a replica needs it
+
+    register = ComponentRegistry.register
+
+    def once(self: Any, name: str, value: Any) -> None:  # noqa: ANN401 - Ray's
+        try:
+            register(self, name, value)
+        except ValueError:
+            if not self.contains(name):
+                raise
+
+    ComponentRegistry.register = once
 
 
 def start_ray(fleet: Fleet, scratch: str) -> None:
