@@ -68,7 +68,7 @@ class Replica:
 
 
 def _register_with_others() -> None:
-    """Replicas that start at the same time register the same parts in Ray's store; whoever comes second is not wrong."""
+    """Replicas that start together register the same parts in Ray's store; to come second is no error."""
     from ray.llm._internal.serve.utils.registry import ComponentRegistry  # noqa: PLC0415 - only a replica needs it
 
     register = ComponentRegistry.register
