@@ -11,9 +11,11 @@ import logging
 import os
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
+from typing import NoReturn
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -72,14 +74,29 @@ def _run(fleet: Fleet, host: str, port: int) -> None:
         workers=fleet.gateway.workers,
         factory=True,
     )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)  # uvicorn raises them once more when it has drained
     if fleet.gateway.workers == 1:
         uvicorn.Server(settings).run()
         return
     metrics = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="freehold-metrics-")
     try:
-        Multiprocess(settings, sockets=[settings.bind_socket()]).run()
+        _Workers(settings, sockets=[settings.bind_socket()]).run()
     finally:
         shutil.rmtree(metrics, ignore_errors=True)
+
+
+class _Workers(Multiprocess):
+    """uvicorn's workers; once they drain, nobody keeps the port open on which nobody would answer."""
+
+    def terminate_all(self) -> None:
+        for listening in self.sockets:
+            listening.close()
+        super().terminate_all()
+
+
+def _end(*_: object) -> NoReturn:
+    sys.exit(0)
 
 
 def _log_through(log: JsonLog) -> None:

@@ -27,11 +27,13 @@ from router.gateway import Gateway
 from router.guard import Guard
 from router.observe.events import Event
 from router.observe.log import JsonLog
-from router.observe.metrics import Metrics
+from router.observe.metrics import Metrics, shared
 from router.opening import Archive, Opened, opened
 from router.server import Door
 from router.wire.endpoints import ENDPOINTS
 from router.wire.errors import Refusal
+
+_LOOK_S = 1.0
 
 
 def build(fleet: Fleet, engines: str, log: JsonLog | None = None, archive: Archive | None = None) -> ASGIApp:
@@ -60,6 +62,7 @@ class _App:
         self._api = Api(fleet, self._targets, self._policy, self._gateway, self._metrics)
         handlers = {HTTPException: _http_error}
         self._starlette = Starlette(routes=self._api.routes(), exception_handlers=handlers, lifespan=self._lifespan)
+        self._starlette.router.redirect_slashes = False  # it would send clients to a host that they named
         self._rest: ASGIApp = self._starlette
 
     def _tell(self, event: Event) -> None:
@@ -74,10 +77,19 @@ class _App:
             if self._archive is not None:
                 accounts = await stack.enter_async_context(opened(self._fleet, self._archive, self._gateway.load))
                 self._let_in(accounts)
+            if shared():
+                looking = asyncio.create_task(self._look())
+                stack.callback(looking.cancel)
             yield {"door": Door(gateway.deadlines.client, gateway.limits.connections)}
         for target in self._targets.values():
             target.close()
         self._log.gather(None)
+
+    async def _look(self) -> None:
+        """Keep the gauges fresh for when another worker is asked."""
+        while True:
+            self._metrics.look(self._targets.values())
+            await asyncio.sleep(_LOOK_S)
 
     def _let_in(self, accounts: Opened) -> None:
         """From now on, only those with a key."""
@@ -99,8 +111,12 @@ class _App:
 def _http_error(request: HttpRequest, error: Exception) -> Response:
     """No such path, or a method that it does not have."""
     status = error.status_code if isinstance(error, HTTPException) else 500
-    if status == 405 or request.url.path in ENDPOINTS:  # noqa: PLR2004
-        return refused(Refusal(405, f"{request.method} is not allowed here.", code="method_not_allowed"))
+    generates = request.url.path in ENDPOINTS
+    if status == 405 or generates:  # noqa: PLR2004
+        found = refused(Refusal(405, f"{request.method} is not allowed here.", code="method_not_allowed"))
+        allow = getattr(error, "headers", None) or {}
+        found.headers["allow"] = "POST" if generates else allow.get("Allow", "")
+        return found
     return refused(Refusal(status, f"There is nothing at {request.url.path[:200]}; see /docs.", code="not_found"))
 
 

@@ -205,6 +205,9 @@ class Gateway:
         if call.left and event.outcome != "complete":
             event.outcome = "gone"
             event.status = event.status or _CLIENT_LEFT
+        elif not event.outcome:  # a mistake of ours, on its way to the log and to a 500
+            event.outcome = "cut" if call.started else "failed"
+            event.status = event.status or _SERVER_ERROR
         event.tenant = call.tab.tenant
         try:
             await call.tab.settle(event)

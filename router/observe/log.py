@@ -46,7 +46,7 @@ class JsonLog:
     def record(self, record: logging.LogRecord) -> bool:
         """Log a record of the standard library's; a filter, so that nothing else prints it."""
         line: dict[str, object] = {"event": "log", "level": record.levelname.lower(), "logger": record.name}
-        line["message"] = record.getMessage()[:_SHOWN]
+        line["message"] = _said(record)
         if record.exc_info and record.exc_info[0]:
             line["exception"] = record.exc_info[0].__name__
             line["at"] = _where(record)
@@ -66,6 +66,15 @@ class JsonLog:
         if lines:
             self._out.write(b"\n".join(lines) + b"\n")
             self._out.flush()
+
+
+def _said(record: logging.LogRecord) -> str:
+    """The message, made fit for JSON; where a library's arguments do not fit its format, the format alone."""
+    try:
+        message = record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        message = str(record.msg)
+    return message[:_SHOWN].encode(errors="replace").decode()
 
 
 def _where(record: logging.LogRecord) -> str:

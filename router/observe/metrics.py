@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -21,6 +22,9 @@ E2E_BUCKETS = (0.01, 0.05, 0.1, 0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30
 _QUEUED_S = 0.001
 """Below it a slot was free; only real waiting is observed."""
 DECISION_BUCKETS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05)
+
+Workers = Literal["livesum", "livemin"]
+"""How the gauges of several workers become one."""
 
 
 class Metrics:
@@ -49,7 +53,7 @@ class Metrics:
         )
         self._in_flight = self._gauge("in_flight", "Requests under way at a target.")
         self._waiting = self._gauge("queue_length", "Requests waiting for a slot at a target.")
-        self._up = self._gauge("target_up", "1 while the target's breaker is closed.")
+        self._up = self._gauge("target_up", "1 while the target's breaker is closed, in every worker.", "livemin")
         self._of_key: dict[tuple[str, ...], tuple[Counter, Counter]] = {}
         self._of_model: dict[str, tuple[Counter, Counter, Histogram, Histogram, Histogram]] = {}
 
@@ -101,13 +105,17 @@ class Metrics:
         )
         return found
 
-    def exposition(self, targets: Iterable[Target]) -> bytes:
-        """The text that Prometheus scrapes; the gauges are read now."""
+    def look(self, targets: Iterable[Target]) -> None:
+        """Set the gauges; a worker that is not asked itself has to do so now and then."""
         for target in targets:
             self._in_flight.labels(target.name).set(target.slots.in_flight)
             self._waiting.labels(target.name).set(target.slots.waiting)
             self._up.labels(target.name).set(target.breaker.available)
-        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+
+    def exposition(self, targets: Iterable[Target]) -> bytes:
+        """The text that Prometheus scrapes; the gauges are read now."""
+        self.look(targets)
+        if shared():
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
             return generate_latest(registry)
@@ -119,5 +127,10 @@ class Metrics:
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
         return Histogram(f"freehold_{name}", text, ("model",), buckets=buckets, registry=self._registry)
 
-    def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(f"freehold_{name}", text, ("model",), registry=self._registry, multiprocess_mode="livesum")
+    def _gauge(self, name: str, text: str, workers: Workers = "livesum") -> Gauge:
+        return Gauge(f"freehold_{name}", text, ("model",), registry=self._registry, multiprocess_mode=workers)
+
+
+def shared() -> bool:
+    """Whether several workers add up."""
+    return "PROMETHEUS_MULTIPROC_DIR" in os.environ

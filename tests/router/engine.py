@@ -22,7 +22,7 @@ USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 
 T = TypeVar("T")
 
-PATIENCE_S = 3
+PATIENCE_S = 20
 """A test that waits longer than this for anything has failed."""
 
 
