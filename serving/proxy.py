@@ -24,6 +24,9 @@ s/^( *bind )[*]?:/\1{HOST}:/
 /^ *errorfile /d
 # HAProxy 2.8 does not see a client leave whose request it splices, and spins on a core until the answer comes.
 /^ *option splice-request$/d
+# A replica that is merely busy may take its time to say that it is well; else a second's silence would be its end.
+/^ *option abortonclose$/a\
+    timeout check 10s
 # When a client leaves, Serve cancels the task that waits for vLLM's answer, which vLLM survives and goes on
 # generating. Left alone, vLLM notices by itself and aborts.
 /^frontend http_frontend/a\

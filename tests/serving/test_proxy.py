@@ -56,10 +56,16 @@ def test_haproxy_sees_clients_leave(edited: str) -> None:
     assert "option abortonclose" in edited
 
 
+def test_a_busy_replica_is_not_a_dead_one(edited: str) -> None:
+    """How often HAProxy looks and how long it waits for an answer are two things."""
+    defaults = edited.partition("\ndefaults\n")[2].partition("\nfrontend ")[0]
+    assert "timeout check 10s" in defaults
+
+
 def test_the_rest_is_untouched(edited: str) -> None:
     """Only the lines that the edits are about differ."""
     template = _ray_source("serve/_private/haproxy_templates.py").partition('HAPROXY_CONFIG_TEMPLATE = """')[2]
-    ours = ("bind ", "errorfile", "check backup", "splice-request", "x-request-disconnect-disabled")
+    ours = ("bind ", "errorfile", "check backup", "splice-request", "timeout check", "x-request-disconnect-disabled")
     assert [line for line in edited.splitlines() if not any(word in line for word in ours)] == [
         line for line in template.splitlines() if not any(word in line for word in ours)
     ]
