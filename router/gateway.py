@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from cluster.spec import Fleet
 from router.backends.errors import CutError, DeadlineError, StatusError, UpstreamError
+from router.backends.retries import Retries
 from router.backends.slots import QueueFullError
 from router.backends.target import Target
 from router.call import Call, ClientLeftError
@@ -49,6 +50,7 @@ class Gateway:
         """``tell`` receives every event; ``desk`` lets requests in and keeps their accounts."""
         self._fleet, self._targets, self._policy = fleet, targets, policy
         self.desk, self._tell = desk, tell
+        self._retries = Retries()
 
     async def answer(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         """Lead one request from its first byte to its end."""
@@ -113,6 +115,7 @@ class Gateway:
         if len(names) > 1:
             names.sort(key=lambda name: not self._targets[name].slots.free)
         last: UpstreamError | QueueFullError | None = None
+        self._retries.earn()
         for position, name in enumerate(names):
             if name != call.event.model:
                 call.decided(self._instead(decision, name, last))
@@ -126,8 +129,7 @@ class Gateway:
                     raise
                 continue
             return
-        call.event.outcome = "refused" if isinstance(last, QueueFullError) else "failed"
-        raise _no_answer(call.event.model, last) from last
+        raise _no_answer(call, last) from last
 
     def _instead(self, decision: Decision, name: str, last: UpstreamError | QueueFullError | None) -> Decision:
         """The decision for another target than the first; where its tier is another too, the reason says why."""
@@ -146,7 +148,7 @@ class Gateway:
                 await self._attempt(call, target, request)
             except UpstreamError as exc:
                 again = _worth_another_replica(exc, others=others)
-                self._failed(call, target, exc, retried=again or others)
+                self._failed(call, target, exc, more=again or others)
                 if not again:
                     raise
                 await self._last_attempt(call, target, request, others=others)
@@ -157,12 +159,16 @@ class Gateway:
         try:
             await self._attempt(call, target, request)
         except UpstreamError as exc:
-            self._failed(call, target, exc, retried=others)
+            self._failed(call, target, exc, more=others)
             raise
 
-    def _failed(self, call: Call, target: Target, error: UpstreamError, *, retried: bool) -> None:
+    def _failed(self, call: Call, target: Target, error: UpstreamError, *, more: bool) -> None:
+        """Tell of an attempt that failed; raises Refusal where no ``more`` can be done, or the budget is spent."""
+        retried = more and self._retries.spend(error)
         call.tab.failed(call.event, target.name, retried=retried)
         self._tell(TargetFailed(call.request_id, target.name, error.cause, str(error), retried=retried))
+        if not retried:
+            raise _no_answer(call, error) from error
 
     async def _attempt(self, call: Call, target: Target, request: Request) -> None:
         """Ask the target; from its first byte on, what comes is relayed and no error leaves this method."""
@@ -225,8 +231,10 @@ def _worth_another_replica(error: UpstreamError, *, others: bool) -> bool:
     return isinstance(error, CutError)
 
 
-def _no_answer(model: str, last: UpstreamError | QueueFullError | None) -> Refusal:
+def _no_answer(call: Call, last: UpstreamError | QueueFullError | None) -> Refusal:
     """The error when nobody answered."""
+    model = call.event.model
+    call.event.outcome = "refused" if isinstance(last, QueueFullError) else "failed"
     if isinstance(last, QueueFullError):
         return NoAnswer(_TOO_MANY, f"{model} is busy and its queue is full.", code="queue_full", retry_after=1)
     if isinstance(last, StatusError) and last.status == _TOO_MANY:

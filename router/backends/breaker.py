@@ -1,6 +1,7 @@
 """Whether a target is worth trying, learnt from real requests.
 
-After ``FAILURES`` in a row the target counts as down for a while that doubles each time; then one request may find out.
+After ``FAILURES`` in a row the target counts as down for a while that doubles each time; then one request finds out,
+and for the others the target stays down until that one knows, or until the next while has passed.
 A target that is down is still tried when nothing else is able: a wrong guess must not refuse what would have worked.
 """
 
@@ -28,6 +29,11 @@ class Breaker:
         """Whether the target should be preferred to others."""
         return self._now() >= self._down_until
 
+    def trying(self) -> None:
+        """A request goes to the target; the first after a pause goes alone."""
+        if self._failures >= FAILURES and self.available:
+            self._pause_now()
+
     def succeeded(self) -> None:
         """An answer came; the target is well."""
         self._failures = 0
@@ -38,5 +44,8 @@ class Breaker:
         """No answer came."""
         self._failures += 1
         if self._failures >= FAILURES and self.available:
-            self._down_until = self._now() + self._pause
-            self._pause = min(2 * self._pause, LONGEST_PAUSE_S)
+            self._pause_now()
+
+    def _pause_now(self) -> None:
+        self._down_until = self._now() + self._pause
+        self._pause = min(2 * self._pause, LONGEST_PAUSE_S)

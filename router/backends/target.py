@@ -59,6 +59,7 @@ class Target:
         body = orjson.dumps(request)
         head = self._origin.head(b"POST", path, len(body), request_id)
         streams = bool(request.get("stream"))
+        self.breaker.trying()
         try:
             try:
                 connection, first = await self._exchange(head, body, streams=streams)

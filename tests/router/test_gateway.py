@@ -576,10 +576,9 @@ async def test_an_engine_sends_early_hints(gateway: Running, engines: Trio) -> N
     assert len(engines.small.seen) == 1
 
 
-# -- left open ---------------------------------------------------------------------------------------------------------
+# -- retries -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="no budget of retries yet: every request is tried twice at every target")
 async def test_retries_do_not_multiply_an_outage(gateway: Running, engines: Trio) -> None:
     """When every engine is overloaded, retries add at most a tenth to the load (and a handful to begin with)."""
     for engine in (engines.small, engines.large):
@@ -589,7 +588,6 @@ async def test_retries_do_not_multiply_an_outage(gateway: Running, engines: Trio
     assert len(engines.small.seen) + len(engines.large.seen) <= 100 * 1.1 + 20
 
 
-@pytest.mark.xfail(strict=True, reason="after a pause every request goes to find out, not one")
 async def test_one_request_finds_out(engines: Trio, monkeypatch: pytest.MonkeyPatch) -> None:
     """When a pause is over, one request tries the engine that was down; the others do not wait for the outcome."""
     monkeypatch.setattr(router.backends.breaker, "FIRST_PAUSE_S", 0.2)

@@ -48,6 +48,24 @@ def test_it_pauses_longer_each_time() -> None:
         pause = min(2 * pause, LONGEST_PAUSE_S)
 
 
+def test_one_request_finds_out() -> None:
+    """After a pause the first to try goes alone; the others wait for its outcome, or for the next pause to pass."""
+    clock = Clock()
+    breaker = Breaker(clock)
+    for _ in range(FAILURES):
+        breaker.failed()
+    clock.now += FIRST_PAUSE_S
+    seen = [breaker.available]
+    breaker.trying()
+    seen.append(breaker.available)
+    clock.now += 2 * FIRST_PAUSE_S  # the one that tried was never heard of again
+    seen.append(breaker.available)
+    breaker.trying()
+    breaker.succeeded()
+    seen.append(breaker.available)
+    assert seen == [True, False, True, True]
+
+
 def test_failures_of_one_moment_are_one() -> None:
     """A hundred requests that fail together do not lengthen the pause a hundred times."""
     clock = Clock()
