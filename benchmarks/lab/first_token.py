@@ -1,17 +1,20 @@
 """Time to first token on a real engine, by every way to it in turn: one process, for namespaces of its own.
 
 ``python -m benchmarks.lab.first_token --logs DIR --rounds N`` starts a tiny real vLLM in Ray Serve and the gateway,
-then asks replica, HAProxy and gateway in rotating order, one request at a time, and prints flat figures as JSON.
+then asks replica, HAProxy and gateway in rotating order, one request at a time, and prints flat figures as JSON. At
+last it leaves streams in their middle, and sees how soon the engine has nothing to do any more.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import socket
 import statistics
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +37,7 @@ tiers:
 """
 _REPLICA_PORTS: Final = range(30000, 30010)
 _WARM_UP: Final = 20
+_LEAVES: Final = 20
 
 
 class Way:
@@ -61,6 +65,25 @@ class Way:
         seen = self._read_until(b"", b"data: ")
         self.seconds.append(time.perf_counter() - begin)
         self._read_until(seen, b"\r\n0\r\n\r\n")
+
+    def leave(self, replica: Way) -> None:
+        """Close in the middle of a stream; the seconds until the engine's own metrics say that nothing runs."""
+        body = {"model": self._model, "prompt": "Hello", "stream": True, "max_tokens": 3000, "ignore_eos": True}
+        address, request = request_bytes(self._url + "/v1/completions", json.dumps(body).encode())
+        with socket.create_connection(address, timeout=60) as client:
+            client.sendall(request)
+            while not replica.busy():
+                pass
+        begin = time.perf_counter()
+        while replica.busy():
+            pass
+        self.seconds.append(time.perf_counter() - begin)
+
+    def busy(self) -> bool:
+        """Whether the engine has a request running, by its own metrics."""
+        with urllib.request.urlopen(f"{self._url}/metrics", timeout=60) as page:  # noqa: S310 - our own http address
+            found = re.findall(r"^vllm:num_requests_running\S* (\S+)$", page.read().decode(), re.MULTILINE)
+        return any(float(value) for value in found)
 
     def _read_until(self, seen: bytes, mark: bytes) -> bytes:
         while mark not in seen:
@@ -120,6 +143,16 @@ def measure(asked: list[Way], rounds: int) -> dict[str, float]:
     return figures
 
 
+def measure_leaving(asked: list[Way]) -> dict[str, float]:
+    """Leave through the gateway, again and again."""
+    replica, *_, gateway = asked
+    gateway.seconds.clear()
+    for _ in range(_LEAVES):
+        gateway.leave(replica)
+    figures = {"p50": statistics.median(gateway.seconds), "max": max(gateway.seconds)}
+    return {f"client_left_engine_idle_{name}_ms": value * 1e3 for name, value in figures.items()}
+
+
 def main() -> int:
     """Start, ask, print."""
     parser = argparse.ArgumentParser(description="time to first token by every way")
@@ -128,7 +161,7 @@ def main() -> int:
     asked = parser.parse_args()
     try:
         with ways(asked.logs) as found:
-            print(json.dumps(measure(found, asked.rounds)))
+            print(json.dumps(measure(found, asked.rounds) | measure_leaving(found)))
     except BenchmarkError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -80,7 +80,7 @@ class Traces:
             record.run,
             Path(record.scratch),
             frozenset(path for path in mapped if path.startswith("/dev/shm/")),  # noqa: S108 - read, not written
-            frozenset(port for process in processes for port in _listening(process)),
+            frozenset(port for process in processes for port in listening(process)),
         )
 
     def left(self) -> list[str]:
@@ -101,7 +101,8 @@ def _mapped(process: psutil.Process) -> list[str]:
         return []
 
 
-def _listening(process: psutil.Process) -> list[int]:
+def listening(process: psutil.Process) -> list[int]:
+    """TCP ports that a process listens on."""
     try:
         return [c.laddr.port for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
     except psutil.Error:

@@ -30,10 +30,17 @@ WEATHER = {
 @contextmanager
 def asking(fleet: Fleet, model: str, path: str, body: dict[str, Any]) -> Iterator[http.client.HTTPConnection]:
     """A connection on which a request has been sent; closed at the end, answered or not."""
-    base = urlsplit(fleet.engines.format(model=model))
+    with sent(fleet.engines.format(model=model) + path, {"model": model, **body} if body else {}) as connection:
+        yield connection
+
+
+@contextmanager
+def sent(url: str, body: dict[str, Any]) -> Iterator[http.client.HTTPConnection]:
+    """The same at any address."""
+    base = urlsplit(url)
     connection = http.client.HTTPConnection(str(base.hostname), base.port, timeout=PATIENCE_S)
-    text = json.dumps({"model": model, **body}) if body else None
-    connection.request("POST" if body else "GET", base.path + path, text, {"content-type": "application/json"})
+    text = json.dumps(body) if body else None
+    connection.request("POST" if body else "GET", base.path, text, {"content-type": "application/json"})
     try:
         yield connection
     finally:
@@ -95,6 +102,16 @@ def test_a_client_that_leaves_costs_nothing_more(fleet: Fleet, stream: bool) -> 
     """The engine drops the request once its client has gone, long before the answer's end."""
     before = count(fleet, "vllm:generation_tokens_total")
     with asking(fleet, "tiny-large", "/v1/completions", {**LONG, "stream": stream}):
+        wait_until(lambda: count(fleet, "vllm:num_requests_running") == 1)
+    wait_until(lambda: count(fleet, "vllm:num_requests_running") == 0)
+    assert count(fleet, "vllm:generation_tokens_total") - before < LONG["max_tokens"]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_client_that_leaves_the_gateway_frees_the_engine(fleet: Fleet, stream: bool) -> None:
+    """Through the gateway it is the same (benchmarks/ttft.py says how soon)."""
+    before = count(fleet, "vllm:generation_tokens_total")
+    with sent(fleet.url + "/v1/completions", {"model": "tiny-large", **LONG, "stream": stream}):
         wait_until(lambda: count(fleet, "vllm:num_requests_running") == 1)
     wait_until(lambda: count(fleet, "vllm:num_requests_running") == 0)
     assert count(fleet, "vllm:generation_tokens_total") - before < LONG["max_tokens"]
