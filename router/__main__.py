@@ -26,6 +26,7 @@ from cluster.load import load_fleet
 from cluster.spec import Fleet
 from router.app import build
 from router.observe.log import JsonLog
+from router.observe.metrics import forget_worker
 from router.opening import Archive
 from router.server import config
 
@@ -88,6 +89,13 @@ def _run(fleet: Fleet, host: str, port: int) -> None:
 
 class _Workers(Multiprocess):
     """uvicorn's workers; once they drain, nobody keeps the port open on which nobody would answer."""
+
+    def keep_subprocess_alive(self) -> None:
+        """One that died is replaced; what it had under way is under way no more."""
+        before = {process.pid for process in self.processes}
+        super().keep_subprocess_alive()
+        for pid in before - {process.pid for process in self.processes}:
+            forget_worker(pid)
 
     def terminate_all(self) -> None:
         for listening in self.sockets:

@@ -23,7 +23,7 @@ class Deadlines(Noun):
     total: Seconds = 1800
     """The whole answer."""
     client: Seconds = 10
-    """Until a client has sent its header, and again for its body."""
+    """Until a client has sent its header, and again for its body; so long, too, may it take nothing of its answer."""
     drain: Seconds = 120
     """After SIGTERM, until answers under way are cut."""
 
@@ -33,8 +33,8 @@ class Limits(Noun):
 
     body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 10 << 20
     """Size of a request's body."""
-    depth: Annotated[int, Field(ge=8, le=900)] = 100
-    """Nesting of the body's JSON."""
+    depth: Annotated[int, Field(ge=8, le=250)] = 100
+    """Nesting of the body's JSON; what writes it anew for the engine stops a little beyond 250."""
     choices: Annotated[int, Field(ge=1, le=128)] = 8
     """``n``: answers to one request."""
     in_flight: Annotated[int, Field(ge=1, le=1_000_000)] = 2048

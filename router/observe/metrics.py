@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from router.backends.target import Target
 from router.observe.events import Event, Finished, TargetFailed
@@ -134,3 +134,8 @@ class Metrics:
 def shared() -> bool:
     """Whether several workers add up."""
     return "PROMETHEUS_MULTIPROC_DIR" in os.environ
+
+
+def forget_worker(pid: int | None) -> None:
+    """Take a dead worker's gauges out of the sums."""
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]

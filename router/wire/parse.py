@@ -19,8 +19,6 @@ from router.wire.errors import Refusal
 Request = dict[str, Any]
 
 _SHOWN = 200
-_DEEPEST = 250
-"""The writer of JSON stops a little deeper, whatever the fleet file allows."""
 _TOLD = 100
 """A body with more mistakes than this is not worth explaining: spelling out millions would stop the gateway."""
 
@@ -57,9 +55,8 @@ def read_json(body: bytes, limits: Limits) -> object:
         if "depth limit" in exc.msg:
             raise _too_deep(limits.depth) from None
         raise Refusal(400, f"The body is not valid JSON: {exc}", code="invalid_json") from None
-    deepest = min(limits.depth, _DEEPEST)
-    if body.count(b"{") + body.count(b"[") > deepest:
-        _check_depth(value, deepest)
+    if body.count(b"{") + body.count(b"[") > limits.depth:
+        _check_depth(value, limits.depth)
     return value
 
 

@@ -185,7 +185,7 @@ async def test_two_workers(tmp_path: Path, engines: Trio) -> None:
         assert {response.status for response in answers} == {200}
         await adds_up(process)
         await under_way_is_seen(process, engines)
-        await replaced(process)
+        await replaced(process, engines)
         await drained(process, engines, signal.SIGTERM)
 
 
@@ -213,8 +213,12 @@ async def steady(process: Process, count: int) -> bool:
     return {await process.metric("freehold_in_flight", model="s") for _ in range(6)} == {count}
 
 
-async def replaced(process: Process) -> None:
-    """A worker that is killed is started anew."""
+async def replaced(process: Process, engines: Trio) -> None:
+    """A worker that is killed is started anew, and what it had under way is not counted for ever."""
+    go = asyncio.Event()
+    engines.small.then(*[held(go)] * 12)
+    answers = [asyncio.create_task(process.chat(model="s", stream=True)) for _ in range(12)]
+    await until(lambda: steady(process, 12))
     first = process.workers()
     assert len(first) == 2
     first[0].kill()
@@ -224,6 +228,9 @@ async def replaced(process: Process) -> None:
         return len(found) == 2 and first[0] not in found
 
     await until(again)
+    go.set()
+    await asyncio.gather(*answers, return_exceptions=True)
+    await until(lambda: steady(process, 0))
     assert (await process.chat()).status == 200
 
 
