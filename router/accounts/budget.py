@@ -180,6 +180,8 @@ class Budgets:
         self._store = store
         self._limits = {"day": _micros(budget.usd_per_day), "month": _micros(budget.usd_per_month)}
         self._seconds = fleet.gateway.deadlines.total + MARGIN_S
+        self._doubtful: set[tuple[str, int]] = set()
+        """Attempts that were not made because nobody said whether their reservation was."""
 
     async def reserve(self, principal: Principal, request_id: str, attempt: int, micros: int) -> None:
         """Set the worst case of an attempt aside; repeating it for the same attempt changes nothing.
@@ -206,24 +208,33 @@ class Budgets:
             "micros": micros,
             "seconds": self._seconds,
         }
+        known = False
         try:
             full = await self._reserve(values)
+            known = True
         except StoreUnavailableError as exc:
             raise accounts_away() from exc
+        finally:
+            (self._doubtful.discard if known else self._doubtful.add)((request_id, attempt))
         if full is not None:
             whose, _, kind = full.partition(" ")
             raise over_budget(kind, of_fleet=whose == FLEET)
 
     async def sweep(self) -> int:
-        """Free what was reserved by attempts that never ended; returns how many.
+        """Free what was reserved for attempts that were never made, or never ended; returns how many of the latter.
 
         Raises:
             StoreUnavailableError: the database is away.
 
         """
+        doubtful = list(self._doubtful)
         async with self._store.begin() as connection:
+            if doubtful:
+                ids, attempts = (list(column) for column in zip(*doubtful, strict=True))
+                await settle_budgets(connection, ids, attempts, [0] * len(doubtful))
             swept = await connection.scalar(_SWEEP)
             await connection.execute(_PURGE)
+        self._doubtful.difference_update(doubtful)
         return int(swept or 0)
 
     async def run(self) -> NoReturn:
