@@ -57,6 +57,7 @@ class Books:
     def __init__(self, fleet: Fleet, offices: Offices, load: LoadOf) -> None:
         """``load`` tells how many requests share a target's GPUs."""
         self.fleet, self.offices, self.load = fleet, offices, load
+        self.tiers = {name: fleet.tier_of(name) for name in fleet.models}
         self._allowed: dict[str, tuple[Principal, Collection[str] | None]] = {}
 
     async def open(self, scope: Scope, endpoint: Endpoint) -> Tab:
@@ -89,7 +90,7 @@ class Books:
         may = {
             name
             for name, model in models.items()
-            if permits(principal, name, self.fleet.tier_of(name)) and (model.price is None or principal.plan.egress)
+            if permits(principal, name, self.tiers[name]) and (model.price is None or principal.plan.egress)
         }
         return None if len(may) == len(models) else may
 
@@ -203,7 +204,7 @@ class AccountTab(Tab):
             key_id=self._principal.key_id,
             endpoint=event.endpoint,
             model=model,
-            tier=fleet.tier_of(model),
+            tier=self._books.tiers[model],
             reason=event.reason,
             status=event.status,
             outcome=outcome,

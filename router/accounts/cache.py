@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from math import inf
 from typing import Any, NoReturn, Self
 
+import orjson
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -35,16 +36,20 @@ _WAITING_BYTES = 16 << 20
 _MOST_MARKS = 200_000
 _MARK_BYTES = 8
 _MARKS_IN_NOTICE = 400
+_SAID = ("content_type", "prompt_tokens", "completion_tokens")
 _ROW_BYTES = 200
 """What a row takes in the table beside its answer."""
 _log = logging.getLogger(__name__)
 
+# Answers come as one string of bytes and where each lies in it: a list of them would take the driver far longer.
 _KEEP = text("""
     INSERT INTO responses (tenant, digest, content_type, answer, prompt_tokens, completion_tokens, expires_at)
-    SELECT r.tenant, r.digest, r.content_type, r.answer, r.prompt, r.completion, now() + make_interval(secs => :ttl)
-    FROM unnest(CAST(:tenants AS text[]), CAST(:digests AS bytea[]), CAST(:content_types AS text[]),
-        CAST(:answers AS bytea[]), CAST(:prompts AS int[]), CAST(:completions AS int[]))
-        AS r(tenant, digest, content_type, answer, prompt, completion)
+    SELECT r.tenant, CAST(r.digest AS bytea), r.content_type,
+        substring(CAST(:bodies AS bytea) FROM r.start FOR r.length), r.prompt_tokens, r.completion_tokens,
+        now() + make_interval(secs => :ttl)
+    FROM json_to_recordset(CAST(:answers AS json)) AS r(
+        tenant text, digest text, content_type text, start int, length int, prompt_tokens int, completion_tokens int
+    )
     WHERE EXISTS (SELECT FROM tenants t WHERE t.name = r.tenant FOR KEY SHARE)
     ORDER BY r.tenant, r.digest
     ON CONFLICT (tenant, digest) DO UPDATE SET content_type = excluded.content_type, answer = excluded.answer,
@@ -187,12 +192,22 @@ class Responses:
         waiting, self._waiting, self._waiting_bytes = self._waiting, {}, 0
         if not waiting:
             return
-        rows = [(tenant, digest, *answer) for (tenant, digest), answer in waiting.items()]
-        names = ("tenants", "digests", "content_types", "answers", "prompts", "completions")
-        columns: dict[str, Any] = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+        rows: list[dict[str, Any]] = []
+        start = 1
+        for (tenant, name), answer in waiting.items():
+            length = len(answer.body)
+            row = {"tenant": tenant, "digest": "\\x" + name.hex(), "start": start, "length": length}
+            rows.append({**row, **{said: getattr(answer, said) for said in _SAID}})
+            start += length
+        values = {
+            "answers": orjson.dumps(rows).decode(),
+            "bodies": b"".join(answer.body for answer in waiting.values()),
+            "ttl": self._spec.ttl_seconds,
+        }
+        notices = _notices([name for _, name in waiting])
         async with self._store.begin() as connection:
-            await connection.execute(_KEEP, {**columns, "ttl": self._spec.ttl_seconds})
-            await connection.execute(_NOTIFY, {"channel": CHANNEL, "payloads": _notices(columns["digests"])})
+            await connection.execute(_KEEP, values)
+            await connection.execute(_NOTIFY, {"channel": CHANNEL, "payloads": notices})
 
     async def sweep(self) -> None:
         """Remove from the table what has expired, and the oldest of what is too much; one gateway at a time.

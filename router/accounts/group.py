@@ -8,6 +8,7 @@ Neighbour: :mod:`router.accounts.ledger` decides when.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
@@ -30,38 +31,47 @@ class Entry(NamedTuple):
 
 
 def encode(entries: Iterable[Entry]) -> bytes:
-    """A group: a line with its rows as JSON, a line with what they used. An entry given twice is in it once."""
+    """A group: a line with its rows as JSON, a line with the quota windows that they used, each set of windows once.
+
+    An entry given twice is in it once.
+    """
     once = {entry.attempt[:2]: entry for entry in entries}
     rows: list[dict[str, Any]] = []
-    uses: list[dict[str, Any]] = []
-    for identity, entry in once.items():
+    sets: dict[tuple[tuple[str, datetime], ...], int] = {}
+    for entry in once.values():
         row = dict(zip(_FIELDS, entry.attempt, strict=True))
-        rows.append({**row, "reserved": True} if entry.reserved else row)
-        whose = (*identity, entry.attempt.tenant)
-        uses += [dict(zip(_USED, (*whose, *used), strict=True)) for used in entry.used]
-    return orjson.dumps(rows) + b"\n" + orjson.dumps(uses)
+        rows.append(row)
+        if entry.reserved:
+            row["reserved"] = True
+        if entry.used:
+            kinds, starts, amounts, leased = zip(*entry.used, strict=True)
+            row["windows"] = sets.setdefault(tuple(zip(kinds, starts, strict=True)), len(sets))
+            row["amounts"] = amounts
+            if leased != amounts:
+                row["leased"] = leased
+    windows = [
+        {"windows": number, "place": place, "kind": kind, "window_start": start}
+        for windows, number in sets.items()
+        for place, (kind, start) in enumerate(windows, 1)
+    ]
+    return orjson.dumps(rows) + b"\n" + orjson.dumps(windows)
 
 
 def values(group: bytes, gateway: str) -> dict[str, str]:
     """What :data:`CHARGE` takes."""
-    rows, _, uses = group.decode().partition("\n")
-    return {"rows": rows, "uses": uses, "gateway": gateway}
+    rows, _, windows = group.decode().partition("\n")
+    return {"rows": rows, "windows": windows, "gateway": gateway}
 
 
 def halves(group: bytes) -> list[bytes]:
     """Two groups of half the rows; one where there is but one row."""
-    rows, uses = map(orjson.loads, group.split(b"\n"))
+    lines, windows = group.split(b"\n")
+    rows = orjson.loads(lines)
     middle = len(rows) // 2
-    return [_part(part, uses) for part in (rows[:middle], rows[middle:]) if part]
-
-
-def _part(rows: list[dict[str, Any]], uses: list[dict[str, Any]]) -> bytes:
-    ids = {row["request_id"] for row in rows}
-    return orjson.dumps(rows) + b"\n" + orjson.dumps([used for used in uses if used["request_id"] in ids])
+    return [orjson.dumps(part) + b"\n" + windows for part in (rows[:middle], rows[middle:]) if part]
 
 
 _FIELDS = Attempt._fields
-_USED = ("request_id", "attempt", "tenant", *Used._fields)
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 _TYPED = ", ".join(f"{column.name} {column.type.compile(_DIALECT)}" for column in ledger.columns)
@@ -71,12 +81,11 @@ _COUNTED = [column.name for column in usage_days.columns if not column.primary_k
 _SUMS = ", ".join(f"sum({name})" for name in _COUNTED)
 _ADDED = ", ".join(f"{name} = usage_days.{name} + excluded.{name}" for name in ("requests", *_COUNTED))
 
-_USED_TYPES = ("text", "smallint", "text", "text", "timestamptz", "bigint", "bigint")
-_USED_TYPED = ", ".join(f"{name} {kind}" for name, kind in zip(_USED, _USED_TYPES, strict=True))
-
 CHARGE = text(f"""
     WITH given AS MATERIALIZED (
-        SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS given({_TYPED}, reserved boolean)
+        SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS given(
+            {_TYPED}, reserved boolean, windows integer, amounts bigint[], leased bigint[]
+        )
     ),
     known AS (
         SELECT name FROM tenants WHERE name IN (SELECT tenant FROM given) FOR KEY SHARE
@@ -94,8 +103,10 @@ CHARGE = text(f"""
         ON CONFLICT ({_KEY}) DO UPDATE SET {_ADDED}
     ),
     uses AS (
-        SELECT tenant, kind, window_start, amount, leased
-        FROM json_to_recordset(CAST(:uses AS json)) AS used({_USED_TYPED})
+        SELECT tenant, kind, window_start, amounts[place] AS amount, (coalesce(leased, amounts))[place] AS leased
+        FROM given JOIN json_to_recordset(CAST(:windows AS json)) AS named(
+            windows integer, place integer, kind text, window_start timestamptz
+        ) USING (windows)
         WHERE (request_id, attempt) IN (SELECT request_id, attempt FROM fresh)
     ),
     costs AS (
@@ -106,4 +117,4 @@ CHARGE = text(f"""
     {budget.SETTLE_CTES}
     SELECT count(*) FROM fresh
 """)  # noqa: S608 - names of columns, no values
-"""The statement. (That what was used comes apart from the rows lets the planner see how little it is.)"""
+"""The statement."""
