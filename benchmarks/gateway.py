@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from benchmarks.lab import measures, sides
+from benchmarks.lab import measures, pauses, sides
 from benchmarks.lab.isolation import isolated
 from benchmarks.lab.measures import FULL, QUICK, STREAMS, Figures, Plan
 from benchmarks.lab.processes import ROOT, BenchmarkError, logs, module
 from benchmarks.lab.report import Target, machine, publish, versions
-from benchmarks.lab.sides import Side
+from benchmarks.lab.sides import GATEWAY_CORE, LOAD_CORE, Side
 
 PARTS: Final = ("throughput", "latency", "streams", "memory", "litellm", "ray")
 TARGETS: Final = (
@@ -103,7 +103,7 @@ def _gateway_alone(parts: list[str], plan: Plan, engine: Side, gateway: Side, ha
     figures: Figures = {}
     if "latency" in parts:
         _say(f"gateway: latency at {half:,.0f} requests/s")
-        figures |= measures.added_latency(engine, gateway, half, plan)
+        figures |= pauses.of_cores((GATEWAY_CORE, LOAD_CORE)) | measures.added_latency(engine, gateway, half, plan)
     if "streams" in parts:
         _say(f"{STREAMS:,} streams at once")
         figures |= measures.many_streams(engine, plan) | measures.many_streams(gateway, plan, behind=[engine])
