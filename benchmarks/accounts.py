@@ -33,6 +33,8 @@ TARGETS: Final = (
     Target("cacheable_per_s_with_accounts", ">=", 0.7),
     Target("cacheable_per_core_s_with_accounts", ">=", 0.7),
     Target("added_p50_ms", "<=", 5),
+    Target("unary_per_s_vs_litellm", ">=", 20),
+    Target("unary_per_core_s_vs_litellm", ">=", 20),
     Target("ledger_rows_minus_gateway_answers", "==", 0),
     Target("answers_without_row", "==", 0),
     Target("crash_missing", "==", 0),

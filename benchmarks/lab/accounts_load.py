@@ -99,7 +99,24 @@ def load(plan: Plan, logs: Path) -> Figures:
             accounts = replace(keyless, headers={"authorization": f"Bearer {key}"})
             sides.check(without)
             sides.check(accounts)
-            return _measured(plan, _Bench(books, engine, without, accounts))
+            figures = _measured(plan, _Bench(books, engine, without, accounts))
+        return figures | _litellm(plan, logs, engine, figures)
+
+
+def _litellm(plan: Plan, logs: Path, engine: Side, figures: Figures) -> Figures:
+    """LiteLLM's proxy under the same load, in its favour without its database: no keys, quotas or spend to keep."""
+    with sides.litellm(logs, engine.url) as proxy:
+        sides.check(proxy)
+        _drive(proxy, _KINDS[0], 2)
+        before = probes.cpu_seconds(proxy.members())
+        run = _drive(proxy, _KINDS[0], plan.seconds)
+        cpu = (probes.cpu_seconds(proxy.members()) - before) / run.answers
+    return {
+        "litellm_unary_per_s": run.per_second,
+        "litellm_unary_per_core_s": 1 / cpu,
+        "unary_per_s_vs_litellm": figures["keys_unary_per_s"] / run.per_second,
+        "unary_per_core_s_vs_litellm": figures["keys_unary_per_core_s"] * cpu,
+    }
 
 
 def _measured(plan: Plan, bench: _Bench) -> Figures:
