@@ -55,7 +55,7 @@ class _App:
 
     def __init__(self, fleet: Fleet, engines: str, log: JsonLog, archive: Archive | None) -> None:
         self._fleet, self._log, self._archive = fleet, log, archive
-        self._metrics = Metrics()
+        self._metrics = Metrics(fleet.tenants.in_metrics)
         self._targets = targets_of(fleet, engines)
         self._policy = Policy(fleet, ByLength(fleet.routing))
         self._gateway = Gateway(fleet, self._targets, self._policy, self._tell)

@@ -180,6 +180,9 @@ class AccountTab(Tab):
             self._hold.release()
             if used:
                 entries[-1] = entries[-1]._replace(used=used)
+        if entries:
+            event.cost_micros = sum(entry.attempt.cost_micros for entry in entries)
+            event.baseline_micros = entries[-1].attempt.baseline_micros
         try:
             await self._books.offices.ledger.write(entries)
         except SpoolError as exc:

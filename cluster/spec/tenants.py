@@ -80,3 +80,6 @@ class Tenants(Noun):
     """While the database is away, keys that a gateway has seen are good for so long; paid targets close at once."""
     ledger_months: Annotated[int, Field(ge=1, le=1200)] = 24
     """Months that ledger rows are kept; the daily totals stay."""
+    in_metrics: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """So many tenants, those that come first, get counters of their own in ``/metrics``, where whoever may read them
+    sees their names; all others are counted together as ``other``. 0 for none."""

@@ -32,7 +32,13 @@ class Finished:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    written_tokens: int = 0
+    """Prompt tokens that a vendor's cache took in, which cost more than others there."""
     attempts: int = 0
+    cost_micros: int = 0
+    """Millionths of a dollar that paid targets charge for it, all attempts together."""
+    baseline_micros: int = 0
+    """What ``spillover.baseline`` would have charged for the answer."""
 
 
 @dataclass(frozen=True, slots=True)

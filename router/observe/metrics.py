@@ -23,6 +23,9 @@ _QUEUED_S = 0.001
 """Below it a slot was free; only real waiting is observed."""
 DECISION_BUCKETS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05)
 
+_MILLION = 1_000_000
+OTHERS = "other"
+
 Workers = Literal["livesum", "livemin"]
 """How the gauges of several workers become one."""
 
@@ -30,15 +33,26 @@ Workers = Literal["livesum", "livemin"]
 class Metrics:
     """The gateway's instruments; call it with events, ask it for the exposition text."""
 
-    def __init__(self) -> None:
-        """Register everything anew, so that several gateways can live in one process."""
+    def __init__(self, tenants: int = 0) -> None:
+        """Register everything anew, so that several gateways can live in one process.
+
+        So many ``tenants`` get counters of their own, those that come first; all others are ``other`` together.
+        """
         self._registry = CollectorRegistry()
         by = ("endpoint", "model", "tier", "reason", "status")
         self._requests = self._counter("requests", "Requests answered.", by)
         self._outcomes = self._counter("outcomes", "Requests by how they ended.", ("endpoint", "model", "outcome"))
-        self._prompt = self._counter("prompt_tokens", "Prompt tokens of answered requests.", ("model",))
+        each = ("model", "reason")
+        self._prompt = self._counter("prompt_tokens", "Prompt tokens of answered requests.", each)
+        self._cost = self._counter("cost_usd", "What paid targets charge.", each)
+        self._baseline = self._counter("baseline_usd", "What spillover.baseline would have charged.", each)
+        self._tenants_left = tenants
+        self._of_tenant: dict[str, tuple[Counter, Counter]] = {}
+        if tenants:
+            self._tenant_tokens = self._counter("tenant_tokens", "Tokens in and out, by tenant.", ("tenant",))
+            self._tenant_cost = self._counter("tenant_cost_usd", "What paid targets charge, by tenant.", ("tenant",))
         self._cached = self._counter("cached_prompt_tokens", "Prompt tokens that a prefix cache held.", ("model",))
-        self._completion = self._counter("completion_tokens", "Tokens generated.", ("model",))
+        self._completion = self._counter("completion_tokens", "Tokens generated.", each)
         self._errors = self._counter("upstream_errors", "Attempts that failed, by target.", ("model", "cause"))
         self._retries = self._counter("upstream_retries", "Attempts that followed a failed one.", ("model", "cause"))
         self._ttft = self._histogram("time_to_first_token_seconds", "Until a stream's first byte.", TTFT_BUCKETS)
@@ -55,7 +69,7 @@ class Metrics:
         self._waiting = self._gauge("queue_length", "Requests waiting for a slot at a target.")
         self._up = self._gauge("target_up", "1 while the target's breaker is closed, in every worker.", "livemin")
         self._of_key: dict[tuple[str, ...], tuple[Counter, Counter]] = {}
-        self._of_model: dict[str, tuple[Counter, Counter, Histogram, Histogram, Histogram]] = {}
+        self._of_model: dict[tuple[str, str], tuple[Counter, Counter, Histogram, Histogram, Histogram]] = {}
 
     def __call__(self, event: Event) -> None:
         """Count an event."""
@@ -80,8 +94,8 @@ class Metrics:
             self._answered(event)
 
     def _answered(self, event: Finished) -> None:
-        model = event.model
-        prompt, completion, e2e, ttft, tpot = self._of_model.get(model) or self._instruments(model)
+        model, key = event.model, (event.model, event.reason)
+        prompt, completion, e2e, ttft, tpot = self._of_model.get(key) or self._instruments(key)
         prompt.inc(event.prompt_tokens)
         completion.inc(event.completion_tokens)
         e2e.observe(event.last_byte - event.started)
@@ -89,20 +103,37 @@ class Metrics:
             self._queued.labels(model).observe(event.queued_s)
         if event.cached_tokens:
             self._cached.labels(model).inc(event.cached_tokens)
+        if event.cost_micros or event.baseline_micros:
+            self._cost.labels(*key).inc(event.cost_micros / _MILLION)
+            self._baseline.labels(*key).inc(event.baseline_micros / _MILLION)
+        if event.tenant and (self._of_tenant or self._tenants_left):
+            tokens, cost = self._of_tenant.get(event.tenant) or self._tenant(event.tenant)
+            tokens.inc(event.prompt_tokens + event.completion_tokens)
+            cost.inc(event.cost_micros / _MILLION)
         if event.stream:
             ttft.observe(event.first_byte - event.started)
             if event.completion_tokens > 1:
                 tpot.observe((event.last_byte - event.first_byte) / (event.completion_tokens - 1))
 
-    def _instruments(self, model: str) -> tuple[Counter, Counter, Histogram, Histogram, Histogram]:
-        """A model's children, looked up once."""
-        found = self._of_model[model] = (
-            self._prompt.labels(model),
-            self._completion.labels(model),
+    def _instruments(self, key: tuple[str, str]) -> tuple[Counter, Counter, Histogram, Histogram, Histogram]:
+        """The children of a model and a reason, looked up once."""
+        model = key[0]
+        found = self._of_model[key] = (
+            self._prompt.labels(*key),
+            self._completion.labels(*key),
             self._e2e.labels(model),
             self._ttft.labels(model),
             self._tpot.labels(model),
         )
+        return found
+
+    def _tenant(self, tenant: str) -> tuple[Counter, Counter]:
+        """The counters of one of the first tenants, or those of all others."""
+        name = tenant if self._tenants_left else OTHERS
+        found = self._of_tenant.get(name) or (self._tenant_tokens.labels(name), self._tenant_cost.labels(name))
+        if self._tenants_left or name not in self._of_tenant:
+            self._of_tenant[name] = found
+        self._tenants_left = max(0, self._tenants_left - 1)
         return found
 
     def look(self, targets: Iterable[Target]) -> None:

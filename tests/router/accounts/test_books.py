@@ -70,7 +70,9 @@ def banked(trio: Trio) -> Fleet:
     """The usual fleet behind keys; its large model costs a dollar per 1,000 tokens."""
     plain = trio.fleet().model_dump(exclude_unset=True)
     plain["models"]["l"]["price"] = {"prompt": 1000, "completion": 1000}
-    plain["tenants"] = {"access": "keys", "plans": PLANS, "budget": {"usd_per_day": 5, "usd_per_month": 5}}
+    budget = {"usd_per_day": 5, "usd_per_month": 5}
+    plain["tenants"] = {"access": "keys", "plans": PLANS, "budget": budget, "in_metrics": 2}
+    plain["spillover"] = {"baseline": {"prompt": 2000, "completion": 2000}}
     return Fleet.model_validate(plain)
 
 
@@ -145,6 +147,22 @@ async def test_a_paid_answer_costs_what_it_used(bank: Bank) -> None:
     windows = await bank.rows("SELECT * FROM budget_windows")
     assert {(one["reserved_micros"], one["spent_micros"]) for one in windows} == {(0, row["cost_micros"])}
     assert len(windows) == 4
+
+
+async def test_money_is_in_the_metrics(bank: Bank) -> None:
+    """What was charged and what it would have cost elsewhere, by model and reason; tenants by name up to a number."""
+    tokens = USAGE["prompt_tokens"] + USAGE["completion_tokens"]
+    keys = {tenant: await bank.key("paying", tenant) for tenant in ("first", "second", "third", "fourth")}
+    for tenant in (*keys, "first"):
+        assert (await bank.ask(keys[tenant], model="l", max_tokens=100)).status == 200
+    assert await bank.running.metric("freehold_cost_usd_total", model="l", reason="named") == 5 * tokens / 1000
+    assert await bank.running.metric("freehold_baseline_usd_total", model="l", reason="named") == 10 * tokens / 1000
+    counted = {
+        name: await bank.running.metric("freehold_tenant_tokens_total", tenant=name) for name in ("first", "second")
+    }
+    assert counted == {"first": 2 * tokens, "second": tokens}
+    assert await bank.running.metric("freehold_tenant_cost_usd_total", tenant="other") == 2 * tokens / 1000
+    assert await bank.running.metric("freehold_tenant_tokens_total") == 5 * tokens
 
 
 async def test_without_money_a_paid_model_is_closed(bank: Bank, engines: Trio) -> None:
