@@ -115,6 +115,7 @@ class AccountTab(Tab):
         self._settled = False
         self._wish = wish
         self._digest: bytes | None = None
+        self._kept_for = ""
         self._since = 0.0
         self._pieces: list[bytes] = []
         self._room = 0
@@ -132,6 +133,7 @@ class AccountTab(Tab):
         """Look into memory, then into the table where another gateway said that it is there."""
         responses = self._books.offices.responses
         self._digest = responses.digest(self.tenant, endpoint.kind.value, request, model, self._wish)
+        self._kept_for = model
         if self._digest is None:
             return None
         self._since, self._room = responses.now, responses.answer_bytes
@@ -146,6 +148,9 @@ class AccountTab(Tab):
             self._pieces.append(data)
 
     def _keep(self, event: Finished) -> None:
+        """Keep an answer of the model that it was looked up for, and of no other that stood in."""
+        if event.model != self._kept_for:
+            return
         if self._digest is not None and self._room >= 0 and self._pieces and not self._again:
             kind = "text/event-stream" if event.stream else "application/json"
             answer = Answer(kind, b"".join(self._pieces), event.prompt_tokens, event.completion_tokens)
@@ -156,7 +161,7 @@ class AccountTab(Tab):
         spec = self._books.fleet.models[model]
         if spec.price is None or self._ask is None:
             return
-        answer = self._ask.answer_tokens or spec.context_length
+        answer = self._ask.answer_tokens or spec.answer_tokens or spec.context_length
         worst = worst_case(spec.price, min(self._ask.most_tokens, spec.context_length), answer)
         await self._books.offices.budgets.reserve(self._principal, event.request_id, event.attempts, worst)
         self._paid.add(event.attempts)
@@ -216,7 +221,7 @@ class AccountTab(Tab):
             completion_tokens=completion,
             cached_tokens=cached,
             gpu_ms=0 if self._again else round(total_s * 1000 * spec.accelerator.count / shared_by),
-            cost_micros=0 if self._again else _cost(spec.price, prompt, completion, cached),
+            cost_micros=0 if self._again else _cost(spec.price, prompt, completion, cached, event.written_tokens),
             baseline_micros=_cost(baseline, prompt, completion, cached),
             queued_ms=round(event.queued_s * 1000),
             ttft_ms=round((event.first_byte - event.started) * 1000) if event.first_byte else 0,
@@ -225,8 +230,11 @@ class AccountTab(Tab):
         return Entry(attempt, reserved=event.attempts in self._paid)
 
 
-def _cost(price: Price | None, prompt: int, completion: int, cached: int) -> int:
-    return 0 if price is None else true_cost(price, prompt, min(cached, prompt), completion)
+def _cost(price: Price | None, prompt: int, completion: int, cached: int, written: int = 0) -> int:
+    if price is None:
+        return 0
+    cached = min(cached, prompt)
+    return true_cost(price, prompt, cached, completion, min(written, prompt - cached))
 
 
 def _unavailable(message: str) -> Refusal:

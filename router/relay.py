@@ -106,7 +106,7 @@ class Relay:
         event = self._call.event
         if tail.usage is not None:
             event.prompt_tokens, event.completion_tokens = tail.usage.prompt, tail.usage.completion
-            event.cached_tokens = tail.usage.cached
+            event.cached_tokens, event.written_tokens = tail.usage.cached, tail.usage.written
         else:
             event.completion_tokens = tail.pieces
 
@@ -156,7 +156,7 @@ async def answer_whole(call: Call, connection: Connection, body: bytes) -> None:
     usage = usage_of(answer)
     if usage is not None:
         call.event.prompt_tokens, call.event.completion_tokens = usage.prompt, usage.completion
-        call.event.cached_tokens = usage.cached
+        call.event.cached_tokens, call.event.written_tokens = usage.cached, usage.written
     call.event.first_byte = time.monotonic()
     call.event.status, call.event.outcome = connection.status, "complete"
     call.tab.passed(body)

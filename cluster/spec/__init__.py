@@ -5,10 +5,12 @@ from cluster.spec.fleet import AUTO, Fleet
 from cluster.spec.gateway import Deadlines, Gateway, Limits
 from cluster.spec.models import Accelerator, Capability, Engine, Model, Price, Replicas
 from cluster.spec.routing import Routing, Tiers
+from cluster.spec.spillover import SPILLOVER, Spillover, Trigger
 from cluster.spec.tenants import Budget, Plan, ResponseCache, Tenants
 
 __all__ = [
     "AUTO",
+    "SPILLOVER",
     "Accelerator",
     "Budget",
     "Capability",
@@ -24,6 +26,8 @@ __all__ = [
     "Replicas",
     "ResponseCache",
     "Routing",
+    "Spillover",
     "Tenants",
     "Tiers",
+    "Trigger",
 ]

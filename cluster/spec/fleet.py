@@ -13,7 +13,7 @@ from cluster.spec.gateway import Gateway
 from cluster.spec.models import Model
 from cluster.spec.routing import Routing, Tiers
 from cluster.spec.slo import Slo
-from cluster.spec.spillover import Spillover
+from cluster.spec.spillover import SPILLOVER, Spillover, loops
 from cluster.spec.tenants import Tenants
 from cluster.spec.traffic import Traffic
 
@@ -23,7 +23,8 @@ AUTO = "auto"
 
 def misnamed(models: Collection[str], tiers: Mapping[str, Sequence[str]]) -> list[tuple[FieldPath, str]]:
     """Names that are taken, or that name nothing, as pairs of a path and what is wrong there."""
-    reserved = {AUTO: "this name leaves the choice to the router", **dict.fromkeys(tiers, "this is a tier's name")}
+    reserved = {AUTO: "this name leaves the choice to the router", SPILLOVER: "this is a tier's name"}
+    reserved |= dict.fromkeys(tiers, "this is a tier's name")
     found: list[tuple[FieldPath, str]] = [
         (("models", name), f"{why}; rename the model") for name, why in reserved.items() if name in models
     ]
@@ -60,8 +61,8 @@ class Fleet(Noun):
             misfits.append((("tenants", "access"), why))
         if self.tenants.default_plan not in self.tenants.plans:
             misfits.append((("tenants", "default_plan"), f"no plan {self.tenants.default_plan!r} in tenants.plans"))
-        if self.tenants.access == "open":
-            why = "a model with a price is paid from a tenant's budget; set tenants.access: keys"
+        if self.tenants.access == "open" and not self.spillover.open_usd_per_day:
+            why = "a model with a price needs a budget; set tenants.access: keys, or spillover.open_usd_per_day"
             paid = [name for name, model in self.models.items() if model.price is not None]
             misfits += [(("models", name, "price"), why) for name in paid]
         MisfitError.unless_none(misfits)
@@ -78,10 +79,21 @@ class Fleet(Noun):
         MisfitError.unless_none(misfits)
         return self
 
+    @model_validator(mode="after")
+    def _spillover_leads_somewhere(self) -> Self:
+        tiered = {name: tier for tier, names in self.tiers_by_name().items() for name in names}
+        misfits = loops(self.spillover.chain, self.models, tiered)
+        for name, model in self.models.items():
+            if self.gateway.is_at(model.url):
+                misfits.append((("models", name, "url"), "this is the gateway's own address; a request would go round"))
+        MisfitError.unless_none(misfits)
+        return self
+
     def tiers_by_name(self) -> dict[str, tuple[str, ...]]:
         """Tier → its models, the preferred first; empty tiers included."""
         return {"small": self.tiers.small, "large": self.tiers.large, "embedding": self.tiers.embedding}
 
     def tier_of(self, model: str) -> str:
-        """The tier that lists a model; empty when none does."""
-        return next((tier for tier, names in self.tiers_by_name().items() if model in names), "")
+        """The tier that lists a model, ``spillover`` for the chain; empty when none does."""
+        tiers = {**self.tiers_by_name(), SPILLOVER: self.spillover.chain}
+        return next((tier for tier, names in tiers.items() if model in names), "")

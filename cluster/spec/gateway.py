@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -63,3 +64,13 @@ class Gateway(Noun):
     def is_loopback(self) -> bool:
         """Whether only this machine reaches the port."""
         return self.host in {"localhost", "::1"} or self.host.startswith("127.")
+
+    def is_at(self, url: str) -> bool:
+        """Whether an address is this port, as far as the file can tell."""
+        parts = urlsplit(url)
+        here = {self.host, *(("localhost", "127.0.0.1", "::1") if self.is_loopback or self.host == _EVERYWHERE else ())}
+        return parts.hostname in here and (parts.port or _PORTS.get(parts.scheme)) == self.port
+
+
+_EVERYWHERE = "0.0.0.0"  # noqa: S104 - compared with, not listened on
+_PORTS = {"http": 80, "https": 443}

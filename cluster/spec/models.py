@@ -21,6 +21,8 @@ class Engine(StrEnum):
     """vLLM in a Ray Serve application that Freehold starts."""
     URL = "url"
     """Any OpenAI-compatible server that runs already: Ollama, another Freehold, a vLLM of your own."""
+    CLAUDE = "claude"
+    """Claude, or another server of the Messages API, outside of the site and for money."""
 
 
 class Capability(StrEnum):
@@ -84,27 +86,33 @@ class Price(Noun):
     """For output tokens, those of reasoning included."""
     cached_prompt: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] | None = None
     """For prompt tokens that its cache held; the price of ``prompt`` where it is not set."""
+    cache_write: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] | None = None
+    """For prompt tokens that its cache took in; the price of ``prompt`` where it is not set."""
 
 
 class Model(Noun):
     """One model that callers can name by its key in ``models``."""
 
     engine: Engine = Engine.VLLM
-    """What answers: ``vllm`` (Freehold starts it) or ``url`` (it runs already)."""
+    """What answers: ``vllm`` (Freehold starts it), ``url`` (it runs already) or ``claude`` (it is hosted)."""
     source: str = ""
     """For ``vllm``: a Hugging Face id, a local path (absolute, or starting with ``.``), or one of
     ``builtin:tiny-small``, ``builtin:tiny-large``, ``builtin:minilm``."""
     revision: str | None = None
     """A commit or tag of a hub model, so that a restart serves the same weights. Default: the hub's newest."""
     url: Annotated[str, Field(pattern=r"^(https?://[^\s]+)?$")] = ""
-    """For ``url``: the server's base, without ``/v1``, such as ``http://localhost:11434``."""
+    """For ``url`` and ``claude``: the server's base, without ``/v1``, such as ``http://localhost:11434``. Not set for
+    ``claude``: ``https://api.anthropic.com``."""
     served_as: str = ""
     """The name that the server knows the model by. Default: the key in ``models``."""
     api_key_env: str = ""
-    """For ``url``: the environment variable that holds the server's key. Never the key itself."""
+    """For ``url`` and ``claude``: the environment variable that holds the server's key, for ``claude``
+    ``ANTHROPIC_API_KEY`` where none is set. Never the key itself."""
+    answer_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    """For ``claude``: the limit of an answer whose request sets none, 4096 where none is set; that much is reserved."""
     price: Price | None = None
-    """For ``url``: what each token costs. A model with a price is a paid target: it is outside of the site, needs a
-    plan with ``egress``, and every request reserves its worst case from the budgets first."""
+    """For ``url`` and ``claude``: what each token costs. A model with a price is a paid target: it is outside of the
+    site, needs a plan with ``egress``, and every request reserves its worst case from the budgets first."""
     engine_args: dict[Name, JsonValue] = Field(default={})
     """vLLM's own engine arguments, in vLLM's spelling with underscores; vLLM checks them."""
     context_length: Annotated[int, Field(ge=16, le=100_000_000)] = 8192
@@ -116,7 +124,8 @@ class Model(Noun):
 
     @model_validator(mode="after")
     def _fields_match_engine(self) -> Self:
-        misfits = list(self._vllm_misfits() if self.engine is Engine.VLLM else self._url_misfits())
+        checks = {Engine.VLLM: self._vllm_misfits, Engine.URL: self._url_misfits, Engine.CLAUDE: self._claude_misfits}
+        misfits = list(checks[self.engine]())
         if "max_model_len" in self.engine_args:
             misfits.append((("engine_args", "max_model_len"), "set context_length instead; the gateway needs it too"))
         if self.is_embedding and len(self.capabilities) > 1:
@@ -129,16 +138,33 @@ class Model(Noun):
             yield ("source",), "engine 'vllm' needs a Hugging Face id, a path or builtin:tiny-small"
         if self.source.startswith("builtin:") and self.source not in BUILTIN_SOURCES:
             yield ("source",), f"no built-in model {self.source!r}"
-        for field in ("url", "served_as", "api_key_env"):
+        for field in ("url", "served_as", "api_key_env", "answer_tokens"):
             if getattr(self, field):
-                yield (field,), "only engine 'url' has it; set engine: url or remove it"
+                yield (field,), "only hosted engines have it; set engine: url (or claude), or remove it"
 
     def _url_misfits(self) -> Iterator[tuple[FieldPath, str]]:
         if not self.url:
             yield ("url",), "engine 'url' needs the server's address, such as http://localhost:11434"
+        if self.answer_tokens:
+            yield ("answer_tokens",), "only engine 'claude' has it; other servers need no limit"
+        yield from self._foreign()
+
+    def _claude_misfits(self) -> Iterator[tuple[FieldPath, str]]:
+        if self.price is None:
+            yield ("price",), "engine 'claude' costs money; copy prompt and completion from the vendor's price list"
+        if self.is_embedding:
+            yield ("capabilities",), "engine 'claude' embeds nothing; remove embeddings"
+        yield from self._foreign()
+
+    def _foreign(self) -> Iterator[tuple[FieldPath, str]]:
         for field in ("source", "revision", "engine_args"):
             if getattr(self, field):
                 yield (field,), "only engine 'vllm' has it; the server at url chooses its own"
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether what is sent to it leaves the site; only what may, and within a budget, gets there."""
+        return self.price is not None
 
     @property
     def is_embedding(self) -> bool:

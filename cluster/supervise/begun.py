@@ -122,7 +122,8 @@ class Begun:
         return f"{what} ended with exit code {code} while starting: {words} (log: {self._log(name)})"
 
     async def _first_tokens(self) -> None:
-        models, url, key = self.plan.fleet.models.items(), self.record.url, self.plan.home.admin_key()
+        url, key = self.record.url, self.plan.home.admin_key()
+        models = [(name, model) for name, model in self.plan.fleet.models.items() if not model.is_outside]
         if not await tokens.lets_in(url, key):
             text = f"no key of this fleet in {self.plan.home.root}, so no model was asked through the gateway"
             self.tell(Notice(text=text))

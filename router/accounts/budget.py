@@ -155,16 +155,19 @@ _PURGE = text("""
 
 def worst_case(price: Price, prompt_tokens: int, answer_tokens: int) -> int:
     """What an attempt costs at most, in millionths of a dollar, rounded up."""
-    dearest = max(price.prompt, price.cached_prompt or 0)
+    dearest = max(price.prompt, price.cached_prompt or 0, price.cache_write or 0)
     return _up(prompt_tokens * dearest + answer_tokens * price.completion)
 
 
-def true_cost(price: Price, prompt_tokens: int, cached_tokens: int, answer_tokens: int) -> int:
-    """What an answer cost, in millionths of a dollar, rounded up; ``cached_tokens`` are part of ``prompt_tokens``."""
+def true_cost(price: Price, prompt_tokens: int, cached_tokens: int, answer_tokens: int, written_tokens: int = 0) -> int:
+    """What an answer cost, in millionths of a dollar, rounded up.
+
+    ``cached_tokens``, read from the vendor's cache, and ``written_tokens``, put there, are parts of ``prompt_tokens``.
+    """
     cached = price.prompt if price.cached_prompt is None else price.cached_prompt
-    return _up(
-        (prompt_tokens - cached_tokens) * price.prompt + cached_tokens * cached + answer_tokens * price.completion
-    )
+    written = price.prompt if price.cache_write is None else price.cache_write
+    plain = (prompt_tokens - cached_tokens - written_tokens) * price.prompt
+    return _up(plain + cached_tokens * cached + written_tokens * written + answer_tokens * price.completion)
 
 
 def _up(micros: float) -> int:

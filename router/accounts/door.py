@@ -14,6 +14,7 @@ from enum import Enum, StrEnum
 
 from starlette.types import Scope
 
+from cluster.spec import SPILLOVER
 from cluster.spec.routing import Tiers
 from router.accounts.attempts import WrongKeys, address_of
 from router.accounts.errors import StoreUnavailableError
@@ -184,6 +185,8 @@ def permits(principal: Principal, model: str, tier: str) -> bool:
     scope, tiers = principal.scope, principal.plan.tiers
     if scope.models and model not in scope.models:
         return False
+    if tier == SPILLOVER:
+        return principal.plan.egress and not scope.tiers
     if not tier:
         return len(tiers) == len(_TIERS) and not scope.tiers
     return tier in tiers and (not scope.tiers or tier in scope.tiers)

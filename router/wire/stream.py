@@ -7,6 +7,8 @@ JSON escapes line breaks and quotes inside of strings, so what a model writes ca
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import orjson
 
 from router.wire.endpoints import Endpoint
@@ -126,4 +128,4 @@ def _merged(before: Usage | None, now: Usage) -> Usage:
     """Anthropic's streams tell the prompt first and the answer last; OpenAI's tell both at once."""
     if before is None:
         return now
-    return Usage(now.prompt or before.prompt, now.completion or before.completion, now.cached or before.cached)
+    return Usage(*map(max, astuple(now), astuple(before)))

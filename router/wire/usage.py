@@ -11,11 +11,12 @@ _MOST = 1 << 40
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one answer; ``cached`` is the part of ``prompt`` that a prefix cache held."""
+    """Tokens of one answer; a prefix cache held ``cached`` of the ``prompt`` and took in ``written`` of it."""
 
     prompt: int
     completion: int
     cached: int = 0
+    written: int = 0
 
 
 def usage_of(answer: object) -> Usage | None:
@@ -29,12 +30,19 @@ def usage_of(answer: object) -> Usage | None:
 
 
 def _usage(found: dict[str, Any]) -> Usage:
+    if "cache_read_input_tokens" in found or "cache_creation_input_tokens" in found:
+        return _anthropic(found)
     prompt = _count(found, "prompt_tokens") or _count(found, "input_tokens")
     completion = _count(found, "completion_tokens") or _count(found, "output_tokens")
     details = found.get("prompt_tokens_details") or found.get("input_tokens_details") or found
     details = details if isinstance(details, dict) else {}
-    cached = _count(details, "cached_tokens") or _count(details, "cache_read_input_tokens")
-    return Usage(prompt, completion, cached)
+    return Usage(prompt, completion, _count(details, "cached_tokens"), _count(details, "cache_creation_tokens"))
+
+
+def _anthropic(found: dict[str, Any]) -> Usage:
+    """Anthropic counts what its cache read and wrote beside ``input_tokens``, not inside."""
+    read, written = _count(found, "cache_read_input_tokens"), _count(found, "cache_creation_input_tokens")
+    return Usage(_count(found, "input_tokens") + read + written, _count(found, "output_tokens"), read, written)
 
 
 def _count(found: dict[str, Any], field: str) -> int:

@@ -15,6 +15,7 @@ from cluster.load import MAX_BYTES, load_fleet, parse_fleet
 from cluster.spec import Fleet
 
 DEMO = Path("fleets/demo.yaml")
+HOSTED = "{engine: claude, price: {prompt: 3, completion: 15}}"
 MODEL = "models: {a: {source: x/y}}\n"
 
 
@@ -92,7 +93,7 @@ def test_refuses_an_expansion_bomb() -> None:
         ),
         pytest.param(
             "name: a\nmodels: {m: {source: x, engine: vlm}}",
-            "f.yaml:2: models.m.engine: is 'vlm', should be 'vllm' or 'url' (did you mean 'vllm'?)",
+            "f.yaml:2: models.m.engine: is 'vlm', should be 'vllm', 'url' or 'claude' (did you mean 'vllm'?)",
             id="enum",
         ),
         pytest.param(
@@ -123,6 +124,46 @@ def test_refuses_an_expansion_bomb() -> None:
         pytest.param("name: a\nmodels: {auto: {source: x}}", "models.auto: this name leaves the choice", id="auto"),
         pytest.param(
             "name: a\nmodels: {small: {source: x}}", "models.small: this is a tier's name", id="a tier's name"
+        ),
+        pytest.param(
+            "name: a\nmodels: {spillover: {source: x}}",
+            "models.spillover: this is a tier's name",
+            id="the chain's tier",
+        ),
+        pytest.param(
+            "name: a\nmodels: {m: {engine: claude}}", "models.m.price: engine 'claude' costs money", id="claude's price"
+        ),
+        pytest.param(
+            f"name: a\nmodels: {{m: {HOSTED}}}",
+            "models.m.price: a model with a price needs a budget; set tenants.access: keys, or spillover.open_usd",
+            id="paid by nobody",
+        ),
+        pytest.param(
+            f"name: a\nmodels: {{m: {HOSTED}}}\nspillover: {{open_usd_per_day: 1, chain: [m, m]}}",
+            "f.yaml:3: spillover.chain.1: 'm' is listed twice; a request would go in circles",
+            id="a circle",
+        ),
+        pytest.param(
+            f"name: a\nmodels: {{m: {HOSTED}}}\ntiers: {{large: [m]}}\nspillover: {{open_usd_per_day: 1, chain: [m]}}",
+            "spillover.chain.0: 'm' is in tier large already; it would be tried twice",
+            id="a circle by tier",
+        ),
+        pytest.param(
+            f"name: a\nmodels:\n  m: {HOSTED}\n  o: {HOSTED[:-1]}, served_as: m}}\n"
+            "spillover: {open_usd_per_day: 1, chain: [m, o]}",
+            "spillover.chain.1: 'o' is the same target as 'm'; it would be tried twice",
+            id="a circle by another name",
+        ),
+        pytest.param(
+            f"name: a\n{MODEL}spillover: {{chain: [a]}}", "spillover.chain.0: 'a' has no price", id="a chain at home"
+        ),
+        pytest.param(
+            f"name: a\n{MODEL}spillover: {{chain: [b]}}", "spillover.chain.0: no model 'b' in this file", id="no chain"
+        ),
+        pytest.param(
+            "name: a\nmodels: {m: {engine: url, url: 'http://localhost:8080'}}",
+            "models.m.url: this is the gateway's own address; a request would go round",
+            id="a circle of one",
         ),
         pytest.param("name: a\nmodels: {m: {}}", "models.m.source: engine 'vllm' needs a Hugging Face id", id="source"),
         pytest.param("name: a\nmodels: {m: {engine: url}}", "models.m.url: engine 'url' needs the server", id="url"),

@@ -205,17 +205,19 @@ async def test_no_database_no_money() -> None:
 @pytest.mark.parametrize(
     ("price", "tokens", "worst", "true"),
     [
+        ({"prompt": 4, "completion": 0, "cached_prompt": 0.4, "cache_write": 5}, (100, 50, 0, 30), 500, 250),
+        ({"prompt": 4, "completion": 0}, (100, 50, 0, 30), 400, 400),
         ({"prompt": 3, "completion": 15}, (1000, 0, 500), 10_500, 10_500),
         ({"prompt": 3, "completion": 15, "cached_prompt": 0.3}, (1000, 900, 0), 3000, 570),
         ({"prompt": 3, "completion": 15}, (1000, 900, 0), 3000, 3000),
         ({"prompt": 0.1, "completion": 0.1}, (1, 0, 0), 1, 1),
         ({"prompt": 1, "completion": 5, "cached_prompt": 2}, (10, 10, 0), 20, 20),
     ],
-    ids=["plain", "cached", "no-price-for-cached", "rounds-up", "dear-cache"],
+    ids=["written", "no-price-for-written", "plain", "cached", "no-price-for-cached", "rounds-up", "dear-cache"],
 )
-def test_prices(price: dict[str, float], tokens: tuple[int, int, int], worst: int, true: int) -> None:
+def test_prices(price: dict[str, float], tokens: tuple[int, ...], worst: int, true: int) -> None:
     """A price per million tokens is a price in millionths per token; the worst case is never below the true cost."""
     known = Price.model_validate(price)
-    prompt, cached, answer = tokens
+    prompt, cached, answer, *written = tokens
     assert worst_case(known, prompt, answer) == worst
-    assert true_cost(known, prompt, cached, answer) == true
+    assert true_cost(known, prompt, cached, answer, *written) == true

@@ -18,7 +18,22 @@ CASES: dict[str, tuple[object, Usage | None]] = {
         {"response": {"usage": {"input_tokens": 7, "output_tokens": 3, "input_tokens_details": {"cached_tokens": 4}}}},
         Usage(7, 3, 4),
     ),
-    "anthropic-start": ({"message": {"usage": {"input_tokens": 7, "cache_read_input_tokens": 4}}}, Usage(7, 0, 4)),
+    "anthropic-start": ({"message": {"usage": {"input_tokens": 7, "cache_read_input_tokens": 4}}}, Usage(11, 0, 4)),
+    "anthropic-cached": (
+        {
+            "usage": {
+                "input_tokens": 7,
+                "cache_read_input_tokens": 4,
+                "cache_creation_input_tokens": 2,
+                "output_tokens": 3,
+            }
+        },
+        Usage(13, 3, 4, 2),
+    ),
+    "cache-written": (
+        {"usage": {"prompt_tokens": 7, "prompt_tokens_details": {"cached_tokens": 4, "cache_creation_tokens": 2}}},
+        Usage(7, 0, 4, 2),
+    ),
     "anthropic-end": ({"usage": {"output_tokens": 3}}, Usage(0, 3)),
     "null": ({"usage": None}, None),
     "none": ({"choices": []}, None),
