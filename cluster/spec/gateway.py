@@ -57,6 +57,9 @@ class Gateway(Noun):
     """The one port that the fleet opens."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     """Processes that share the port; one serves thousands of requests a second, see benchmarks/gateway.py."""
+    probe_seconds: Annotated[float, Field(ge=0, le=3600)] = 15
+    """An engine of the fleet that has answered nobody for so long is asked for one token, to know that it would.
+    0 turns it off."""
     deadlines: Deadlines = Deadlines()
     limits: Limits = Limits()
 
