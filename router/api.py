@@ -13,8 +13,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from cluster.spec import AUTO, Fleet, Limits
-from router.backends.target import Target
-from router.decide.features import understand
+from router.backends.contract import Backend
+from router.call import Headers
 from router.decide.policy import Policy, unsure
 from router.gateway import Gateway
 from router.observe.metrics import Metrics
@@ -43,7 +43,7 @@ class Api:
     def __init__(
         self,
         fleet: Fleet,
-        targets: Mapping[str, Target],
+        targets: Mapping[str, Backend],
         policy: Policy,
         gateway: Gateway,
         metrics: Metrics,
@@ -88,7 +88,7 @@ class Api:
         try:
             gateway = self._fleet.gateway
             body = await bounded_body(request, gateway.limits.body_bytes, gateway.deadlines.client)
-            return Json(await self._explain(body, self._allowed(request)))
+            return Json(await self._explain(body, self._allowed(request), request.scope["headers"]))
         except Refusal as refusal:
             return refused(refusal)
 
@@ -128,10 +128,11 @@ class Api:
         """The same for people; needs neither scripts nor the internet."""
         return HTMLResponse(page(self.document))
 
-    async def _explain(self, body: bytes, allowed: Collection[str] | None) -> dict[str, object]:
+    async def _explain(self, body: bytes, allowed: Collection[str] | None, headers: Headers) -> dict[str, object]:
         endpoint = _endpoint_of(body, self._fleet.gateway.limits)
         request = parse(endpoint, body, self._fleet.gateway.limits)
-        ask = understand(endpoint, request)
+        allowed = self._gateway.egress.allowed(allowed, headers, request["model"])
+        ask = self._gateway.understood(endpoint, request)
         decision = self._policy.decide(ask, self._gateway.load, allowed)
         if unsure(ask, self._fleet.models[decision.model]):
             ask = await self._gateway.counted(ask, decision, request)

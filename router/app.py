@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -20,15 +21,18 @@ from cluster.spec import Fleet
 from router.admin import admin_routes
 from router.admin.described import with_accounts
 from router.api import Api, refused
+from router.backends.health import Health
 from router.backends.target import targets_of
 from router.decide.policy import Policy
-from router.decide.scorer import ByLength
+from router.desk import OPEN_DESK
 from router.gateway import Gateway
 from router.guard import Guard
+from router.learn.scorer import scorer
 from router.observe.events import Event
 from router.observe.log import JsonLog
 from router.observe.metrics import Metrics, shared
 from router.opening import Archive, Opened, opened
+from router.purse import Purse
 from router.server import Door
 from router.wire.endpoints import ENDPOINTS
 from router.wire.errors import Refusal
@@ -36,11 +40,18 @@ from router.wire.errors import Refusal
 _LOOK_S = 1.0
 
 
-def build(fleet: Fleet, engines: str, log: JsonLog | None = None, archive: Archive | None = None) -> ASGIApp:
+def build(
+    fleet: Fleet,
+    engines: str,
+    log: JsonLog | None = None,
+    archive: Archive | None = None,
+    home: Path | None = None,
+) -> ASGIApp:
     """The gateway as an ASGI application.
 
     ``engines`` is the base address of the engines that Freehold starts, with ``{model}`` in it, such as
-    ``http://127.0.0.1:8000/{model}``; ``archive`` is where accounts are kept, for ``tenants.access: keys``. Only
+    ``http://127.0.0.1:8000/{model}``; ``archive`` is where accounts are kept, for ``tenants.access: keys``; ``home`` is
+    where a promoted router lies. Only
     :class:`router.server.Protocol` serves it: it needs to learn at once when a client has gone.
     """
     if fleet.tenants.access == "keys" and archive is None:
@@ -57,8 +68,9 @@ class _App:
         self._fleet, self._log, self._archive = fleet, log, archive
         self._metrics = Metrics(fleet.tenants.in_metrics)
         self._targets = targets_of(fleet, engines)
-        self._policy = Policy(fleet, ByLength(fleet.routing))
-        self._gateway = Gateway(fleet, self._targets, self._policy, self._tell)
+        self._policy = Policy(fleet, scorer(fleet.routing, home))
+        desk = Purse(fleet) if fleet.spillover.open_usd_per_day else OPEN_DESK
+        self._gateway = Gateway(fleet, self._targets, self._policy, self._tell, desk)
         self._api = Api(fleet, self._targets, self._policy, self._gateway, self._metrics)
         handlers = {HTTPException: _http_error}
         self._starlette = Starlette(routes=self._api.routes(), exception_handlers=handlers, lifespan=self._lifespan)
@@ -77,12 +89,15 @@ class _App:
             if self._archive is not None:
                 accounts = await stack.enter_async_context(opened(self._fleet, self._archive, self._gateway.load))
                 self._let_in(accounts)
+            if gateway.probe_seconds:
+                health = asyncio.create_task(Health(self._targets.values(), gateway.probe_seconds).run())
+                stack.callback(health.cancel)
             if shared():
                 looking = asyncio.create_task(self._look())
                 stack.callback(looking.cancel)
             yield {"door": Door(gateway.deadlines.client, gateway.limits.connections)}
         for target in self._targets.values():
-            target.close()
+            await target.close()
         self._log.gather(None)
 
     async def _look(self) -> None:

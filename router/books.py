@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from starlette.types import Scope
 
-from cluster.spec import Fleet, Price
+from cluster.spec import Fleet
 from router.accounts.allowance import Hold
-from router.accounts.budget import Budgets, true_cost, worst_case
+from router.accounts.budget import Budgets, cost_of, worst_case
 from router.accounts.cache import Responses
 from router.accounts.door import Doorkeeper, permits
 from router.accounts.errors import SpoolError
@@ -221,20 +221,13 @@ class AccountTab(Tab):
             completion_tokens=completion,
             cached_tokens=cached,
             gpu_ms=0 if self._again else round(total_s * 1000 * spec.accelerator.count / shared_by),
-            cost_micros=0 if self._again else _cost(spec.price, prompt, completion, cached, event.written_tokens),
-            baseline_micros=_cost(baseline, prompt, completion, cached),
+            cost_micros=0 if self._again else cost_of(spec.price, prompt, completion, cached, event.written_tokens),
+            baseline_micros=cost_of(baseline, prompt, completion, cached),
             queued_ms=round(event.queued_s * 1000),
             ttft_ms=round((event.first_byte - event.started) * 1000) if event.first_byte else 0,
             total_ms=round(total_s * 1000),
         )
         return Entry(attempt, reserved=event.attempts in self._paid)
-
-
-def _cost(price: Price | None, prompt: int, completion: int, cached: int, written: int = 0) -> int:
-    if price is None:
-        return 0
-    cached = min(cached, prompt)
-    return true_cost(price, prompt, cached, completion, min(written, prompt - cached))
 
 
 def _unavailable(message: str) -> Refusal:

@@ -41,7 +41,8 @@ class Call:
         self.tab = OPEN_TAB
         self.limits: Headers = []
         """Headers about what is left to the caller."""
-        self._request_headers: Headers = scope["headers"]
+        self.headers: Headers = scope["headers"]
+        """Of the request."""
         self._receive, self._send = receive, send
         self._headers: Headers = [(b"x-request-id", self.request_id.encode())]
         self._task = asyncio.current_task()
@@ -69,7 +70,7 @@ class Call:
             ClientLeftError: it never came whole.
 
         """
-        for name, value in self._request_headers:
+        for name, value in self.headers:
             if name == b"content-length" and int(value) > limit:
                 raise _too_large(limit)
             if name == b"content-encoding" and value.lower() != b"identity":

@@ -15,42 +15,58 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
 from cluster.spec import Fleet
-from router.backends.errors import CutError, DeadlineError, StatusError, UpstreamError
+from router.backends.contract import Audit, Backend
+from router.backends.errors import CutError, DeadlineError, StatusError, UnfitError, UpstreamError
 from router.backends.retries import Retries
 from router.backends.slots import QueueFullError
-from router.backends.target import Target
+from router.backends.translate.request import obstacle
 from router.call import Call, ClientLeftError
+from router.decide.egress import Egress
 from router.decide.facts import Ask, Decision, Load, Reason
 from router.decide.features import to_tokenize, understand
 from router.decide.policy import Policy, unsure
 from router.desk import OPEN_DESK, Desk
-from router.observe.events import Listener, TargetFailed
+from router.observe.events import Left, Listener, TargetFailed
 from router.relay import Relay, answer_again, answer_whole
-from router.wire.endpoints import Endpoint
+from router.wire.endpoints import Endpoint, Kind
 from router.wire.errors import NoAnswer, Refusal, error_event
 from router.wire.parse import Request, parse
 
 _BAD_REQUEST = 400
 _CLIENT_LEFT = 499
-_UNPAID = 402
 _TOO_MANY = 429
 _SERVER_ERROR = 500
+
+
+class UnpaidError(Exception):
+    """The accounts refuse to pay for an attempt; somebody else may answer for nothing."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        """``refusal`` is for the caller, where nobody else does."""
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+_Failure = UpstreamError | QueueFullError | UnpaidError
 
 
 class Gateway:
     """Answers requests for one fleet."""
 
     def __init__(
-        self, fleet: Fleet, targets: Mapping[str, Target], policy: Policy, tell: Listener, desk: Desk = OPEN_DESK
+        self, fleet: Fleet, targets: Mapping[str, Backend], policy: Policy, tell: Listener, desk: Desk = OPEN_DESK
     ) -> None:
         """``tell`` receives every event; ``desk`` lets requests in and keeps their accounts."""
         self._fleet, self._targets, self._policy = fleet, targets, policy
         self.desk, self._tell = desk, tell
         self._retries = Retries()
+        self._chain = frozenset(fleet.spillover.chain)
+        self.egress = Egress(fleet)
 
     async def answer(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         """Lead one request from its first byte to its end."""
@@ -81,12 +97,13 @@ class Gateway:
         began = time.perf_counter()
         request = parse(call.endpoint, body, self._fleet.gateway.limits)
         call.event.asked_model, call.event.stream = request["model"], bool(request.get("stream"))
-        ask = understand(call.endpoint, request)
-        decision = self._policy.decide(ask, self.load, call.tab.allowed)
+        allowed = self.egress.allowed(call.tab.allowed, call.headers, request["model"])
+        ask = self.understood(call.endpoint, request)
+        decision = self._policy.decide(ask, self.load, allowed)
         call.event.decision_s = time.perf_counter() - began
         if unsure(ask, self._fleet.models[decision.model]):
             ask = await self.counted(ask, decision, request)
-            decision = self._policy.decide(ask, self.load, call.tab.allowed)
+            decision = self._policy.decide(ask, self.load, allowed)
         call.event.prompt_tokens = ask.prompt_tokens
         call.decided(decision)
         call.limits = await call.tab.hold(ask)
@@ -101,9 +118,16 @@ class Gateway:
         """The live load of a model."""
         return self._targets[model].load()
 
+    def understood(self, endpoint: Endpoint, request: Request) -> Ask:
+        """What a request needs, and whether a hosted model could be asked for it at all."""
+        ask = understand(endpoint, request)
+        if self.egress.outside and endpoint.kind is Kind.CHAT and (field := obstacle(request)):
+            return ask._replace(only_here=field)
+        return ask
+
     async def counted(self, ask: Ask, decision: Decision, request: Request) -> Ask:
-        """The same ask with its prompt tokens counted by the engine, where the engine can."""
-        part = to_tokenize(ask.kind, request)
+        """The same ask with its prompt tokens counted by the engine, where the engine can and is on the site."""
+        part = to_tokenize(ask.kind, request) if decision.model not in self.egress.outside else None
         count = await self._targets[decision.model].count_tokens(part) if part else None
         return ask if count is None else ask._replace(prompt_tokens=count, counted=True)
 
@@ -112,33 +136,33 @@ class Gateway:
     async def _forward(self, call: Call, request: Request, decision: Decision) -> None:
         """Try the chosen target, then the alternatives; those that would make the request wait come last."""
         names = [decision.model, *decision.alternatives]
-        if len(names) > 1:
-            names.sort(key=lambda name: not self._targets[name].slots.free)
-        last: UpstreamError | QueueFullError | None = None
+        if len(names) > 1 and decision.model not in self._chain:
+            names.sort(key=lambda name: (name in self._chain, not self._targets[name].slots.free))
+        last: _Failure | None = None
         self._retries.earn()
         for position, name in enumerate(names):
             if name != call.event.model:
                 call.decided(self._instead(decision, name, last))
             try:
                 await self._at(call, self._targets[name], request, others=position + 1 < len(names))
-            except (UpstreamError, QueueFullError) as exc:
+            except (UpstreamError, QueueFullError, UnpaidError) as exc:
                 last = exc
-                continue
-            except Refusal as refusal:
-                if refusal.status != _UNPAID or position + 1 == len(names):
-                    raise
                 continue
             return
         raise _no_answer(call, last) from last
 
-    def _instead(self, decision: Decision, name: str, last: UpstreamError | QueueFullError | None) -> Decision:
+    def _instead(self, decision: Decision, name: str, last: _Failure | None) -> Decision:
         """The decision for another target than the first; where its tier is another too, the reason says why."""
         tier, reason = self._fleet.tier_of(name), decision.reason
-        if tier != decision.tier:
+        if tier != decision.tier and name in self._chain:
+            reason = Reason.SPILL_DOWN
+        elif tier != decision.tier and isinstance(last, UnpaidError):
+            reason = Reason.UNPAID
+        elif tier != decision.tier:
             reason = Reason.DOWN if isinstance(last, UpstreamError) else Reason.BUSY
         return decision._replace(model=name, tier=tier, reason=reason)
 
-    async def _at(self, call: Call, target: Target, request: Request, *, others: bool) -> None:
+    async def _at(self, call: Call, target: Backend, request: Request, *, others: bool) -> None:
         """Take a slot at a target and have it answer, with a second try where another replica may do better."""
         waits = time.monotonic()
         await target.slots.take(call.tab.caller)
@@ -147,7 +171,7 @@ class Gateway:
             try:
                 await self._attempt(call, target, request)
             except UpstreamError as exc:
-                again = _worth_another_replica(exc, others=others)
+                again = not target.model.is_outside and _worth_another_replica(exc, others=others)
                 self._failed(call, target, exc, more=again or others)
                 if not again:
                     raise
@@ -155,14 +179,14 @@ class Gateway:
         finally:
             target.slots.give()
 
-    async def _last_attempt(self, call: Call, target: Target, request: Request, *, others: bool) -> None:
+    async def _last_attempt(self, call: Call, target: Backend, request: Request, *, others: bool) -> None:
         try:
             await self._attempt(call, target, request)
         except UpstreamError as exc:
             self._failed(call, target, exc, more=others)
             raise
 
-    def _failed(self, call: Call, target: Target, error: UpstreamError, *, more: bool) -> None:
+    def _failed(self, call: Call, target: Backend, error: UpstreamError, *, more: bool) -> None:
         """Tell of an attempt that failed; raises Refusal where no ``more`` can be done, or the budget is spent."""
         retried = more and self._retries.spend(error)
         call.tab.failed(call.event, target.name, retried=retried)
@@ -170,13 +194,15 @@ class Gateway:
         if not retried:
             raise _no_answer(call, error) from error
 
-    async def _attempt(self, call: Call, target: Target, request: Request) -> None:
+    async def _attempt(self, call: Call, target: Backend, request: Request) -> None:
         """Ask the target; from its first byte on, what comes is relayed and no error leaves this method."""
         call.event.attempts += 1
-        if target.model.price is not None:
-            await call.tab.pay(call.event, target.name)
+        audit: Audit | None = None
+        if target.model.is_outside:
+            await self._pay(call, target)
+            audit = partial(self._leaving, call, target)
         relay = Relay(call, request)
-        connection, first = await target.ask(relay.path, relay.request, call.request_id.encode())
+        connection, first = await target.ask(relay.path, relay.request, call.request_id.encode(), audit)
         try:
             if relay.streams and connection.status < _BAD_REQUEST:
                 failure = await relay.stream(connection, first, self._fleet.gateway.deadlines)
@@ -186,6 +212,16 @@ class Gateway:
                 await answer_whole(call, connection, first)
         finally:
             target.release(connection)
+
+    async def _pay(self, call: Call, target: Backend) -> None:
+        """Reserve what the attempt may cost; where that cannot be, the target is not for this request."""
+        try:
+            await call.tab.pay(call.event, target.name)
+        except Refusal as refusal:
+            raise UnpaidError(refusal) from refusal
+
+    def _leaving(self, call: Call, target: Backend, size: int) -> None:
+        self._tell(Left(call.request_id, call.tab.tenant, target.name, target.site, size))
 
     # -- the ends ---------------------------------------------------------------------------------------------------
 
@@ -231,9 +267,13 @@ def _worth_another_replica(error: UpstreamError, *, others: bool) -> bool:
     return isinstance(error, CutError)
 
 
-def _no_answer(call: Call, last: UpstreamError | QueueFullError | None) -> Refusal:
+def _no_answer(call: Call, last: _Failure | None) -> Refusal:
     """The error when nobody answered."""
     model = call.event.model
+    if isinstance(last, UnpaidError):
+        return last.refusal
+    if isinstance(last, UnfitError):
+        return Refusal(_BAD_REQUEST, str(last), param=last.param, code="model_not_capable")
     call.event.outcome = "refused" if isinstance(last, QueueFullError) else "failed"
     if isinstance(last, QueueFullError):
         return NoAnswer(_TOO_MANY, f"{model} is busy and its queue is full.", code="queue_full", retry_after=1)

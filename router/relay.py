@@ -11,8 +11,8 @@ import orjson
 
 from cluster.spec import Deadlines
 from router.accounts.kept import Answer
+from router.backends.contract import Exchange
 from router.backends.errors import CutError, UpstreamError
-from router.backends.http1 import Connection
 from router.call import Call
 from router.wire.errors import Refusal, error_event
 from router.wire.parse import Request
@@ -38,7 +38,7 @@ class Relay:
         if self.streams and self._withhold:
             self.request["stream_options"] = {**options, "include_usage": True}
 
-    async def stream(self, connection: Connection, first: bytes, deadlines: Deadlines) -> UpstreamError | None:
+    async def stream(self, connection: Exchange, first: bytes, deadlines: Deadlines) -> UpstreamError | None:
         """Relay a stream until its ending, or end it with an error event for the failure that comes back.
 
         Raises:
@@ -62,7 +62,7 @@ class Relay:
             await self._cut(failure)
         return failure
 
-    async def _pass(self, connection: Connection, data: bytes, tail: StreamTail, deadlines: Deadlines) -> bytes:
+    async def _pass(self, connection: Exchange, data: bytes, tail: StreamTail, deadlines: Deadlines) -> bytes:
         """Pass on all but the last events, which are given back; raises UpstreamError where there is no good end."""
         call = self._call
         while data:
@@ -82,12 +82,12 @@ class Relay:
         msg = "the stream has no ending"
         raise CutError(msg)
 
-    async def _start(self, connection: Connection) -> None:
+    async def _start(self, connection: Exchange) -> None:
         if not self._call.started:
             self._call.event.first_byte = time.monotonic()
             await self._call.start(connection.status, [(b"content-type", connection.content_type), _UNCACHED])
 
-    async def _complete(self, connection: Connection, last: bytes) -> None:
+    async def _complete(self, connection: Exchange, last: bytes) -> None:
         """The last events go out once the account of the request is durable."""
         call = self._call
         call.event.outcome = "complete"
@@ -124,7 +124,7 @@ class Relay:
 _UNCACHED = (b"cache-control", b"no-cache")
 
 
-async def _finish(connection: Connection) -> None:
+async def _finish(connection: Exchange) -> None:
     """Wait a moment for the framing after a stream's ending, so that the connection can be used again."""
     if connection.reusable:
         return
@@ -136,7 +136,7 @@ async def _finish(connection: Connection) -> None:
         connection.close()
 
 
-async def answer_whole(call: Call, connection: Connection, body: bytes) -> None:
+async def answer_whole(call: Call, connection: Exchange, body: bytes) -> None:
     """Pass on an answer that came in one piece, or the engine's refusal of the request.
 
     Raises:

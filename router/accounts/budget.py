@@ -170,6 +170,14 @@ def true_cost(price: Price, prompt_tokens: int, cached_tokens: int, answer_token
     return _up(plain + cached_tokens * cached + written_tokens * written + answer_tokens * price.completion)
 
 
+def cost_of(price: Price | None, prompt: int, completion: int, cached: int, written: int = 0) -> int:
+    """What an answer cost by what its engine said it used; 0 without a price."""
+    if price is None:
+        return 0
+    cached = min(cached, prompt)
+    return true_cost(price, prompt, cached, completion, min(written, prompt - cached))
+
+
 def _up(micros: float) -> int:
     return -int(-micros // 1)
 

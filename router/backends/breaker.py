@@ -46,6 +46,10 @@ class Breaker:
         if self._failures >= FAILURES and self.available:
             self._pause_now()
 
+    def rest(self, seconds: float) -> None:
+        """The target asked to be left alone for a while; no longer than we would leave one that failed."""
+        self._down_until = self._now() + min(max(seconds, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+
     def _pause_now(self) -> None:
         self._down_until = self._now() + self._pause
         self._pause = min(2 * self._pause, LONGEST_PAUSE_S)

@@ -5,6 +5,7 @@
   + DeadlineError           a deadline of the fleet file passed; ``which`` names it
   + CutError                the connection broke or the answer was malformed or incomplete
     - StaleError            a kept-alive connection was closed as we reused it; a fresh one may do
+  + UnfitError              the target has no word for what is asked; ``param`` names the field
   + StatusError             the target answered 5xx or 429; ``retry_after`` in seconds where it said so
 """
 
@@ -43,6 +44,17 @@ class StaleError(CutError):
     """A kept-alive connection had been closed before anything of the answer came."""
 
     cause = "stale"
+
+
+class UnfitError(UpstreamError):
+    """Nothing was sent: the target's API cannot say this."""
+
+    cause = "unfit"
+
+    def __init__(self, message: str, param: str) -> None:
+        """``message`` is for the caller."""
+        super().__init__(message)
+        self.param = param
 
 
 class StatusError(UpstreamError):

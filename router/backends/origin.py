@@ -52,6 +52,11 @@ class Origin:
         self._common = f"host: {self._address.authority}\r\n{key}accept: */*\r\n".encode()
         self._prefix = self._address.prefix.encode()
 
+    @property
+    def host(self) -> str:
+        """Whom the address names."""
+        return self._address.host
+
     def head(self, method: bytes, path: bytes, length: int, request_id: bytes = b"") -> bytes:
         """The bytes of a request's head; ``request_id`` is the gateway's own, never the caller's."""
         line = b"%b %b%b HTTP/1.1\r\n" % (method, self._prefix, path)

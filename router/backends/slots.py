@@ -7,8 +7,10 @@ of requests under way cannot leak.
 from __future__ import annotations
 
 import asyncio
+import time
 
 from router.backends.fairness import Caller, FairQueue
+from router.backends.forecast import Forecast
 
 ANYONE = Caller()
 
@@ -25,6 +27,8 @@ class Slots:
         self._limit, self._queue_limit, self._queue_seconds = limit, queue, queue_seconds
         self._waiting: FairQueue[asyncio.Future[None]] = FairQueue()
         self.in_flight = 0
+        self.forecast = Forecast(time.monotonic)
+        """How long the next one would wait."""
 
     @property
     def waiting(self) -> int:
@@ -84,5 +88,7 @@ class Slots:
         while (turn := self._waiting.pop()) is not None:
             if not turn.done():
                 turn.set_result(None)
+                self.forecast.given()
                 return
+        self.forecast.idle()
         self.in_flight -= 1

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import time
+from typing import cast
 
 import orjson
 
 from cluster.spec import Engine, Fleet, Gateway, Model
 from router.backends.breaker import Breaker
+from router.backends.contract import Audit, Backend, Exchange
 from router.backends.errors import StaleError, StatusError, UpstreamError
 from router.backends.http1 import Connection
 from router.backends.origin import Origin
@@ -38,15 +40,30 @@ class Target:
         self.served_as = model.served_as or name
         self.slots = Slots(limits.in_flight, limits.queue, limits.queue_seconds)
         self.breaker = Breaker(time.monotonic)
+        self.answered_at = 0.0
+        """When it last answered anything, in monotonic seconds."""
         self._deadlines = gateway.deadlines
         key = os.environ.get(model.api_key_env, "") if model.api_key_env else ""
         self._origin = Origin(base_url, gateway.deadlines.connect, key)
 
+    @property
+    def site(self) -> str:
+        """The host that it is reached at."""
+        return self._origin.host
+
     def load(self) -> Load:
         """What the policy may know about the target right now."""
-        return Load(self.slots.in_flight, self.slots.waiting, self.breaker.available)
+        slots = self.slots
+        return Load(
+            slots.in_flight,
+            slots.waiting,
+            self.breaker.available,
+            slots.forecast.ttft_s(slots.waiting, free=slots.free),
+        )
 
-    async def ask(self, path: bytes, request: Request, request_id: bytes) -> tuple[Connection, bytes]:
+    async def ask(
+        self, path: bytes, request: Request, request_id: bytes, audit: Audit | None = None
+    ) -> tuple[Exchange, bytes]:
         """Send a request; give back the connection and what came first: a stream's first bytes, or the whole answer.
 
         The caller holds a slot, and gives the connection to :meth:`release` once done with it.
@@ -58,18 +75,26 @@ class Target:
         request["model"] = self.served_as
         body = orjson.dumps(request)
         head = self._origin.head(b"POST", path, len(body), request_id)
+        if audit is not None:
+            audit(len(body))
         streams = bool(request.get("stream"))
         self.breaker.trying()
+        began = time.monotonic()
         try:
             try:
                 connection, first = await self._exchange(head, body, streams=streams)
             except StaleError:
+                if audit is not None:
+                    audit(len(body))
                 connection, first = await self._exchange(head, body, streams=streams)
         except UpstreamError as exc:
             if not (isinstance(exc, StatusError) and exc.status == _TOO_MANY):
                 self.breaker.failed()
             raise
         self.breaker.succeeded()
+        self.answered_at = time.monotonic()
+        if streams:
+            self.slots.forecast.heard(self.answered_at - began)
         return connection, first
 
     async def _exchange(self, head: bytes, body: bytes, *, streams: bool) -> tuple[Connection, bytes]:
@@ -92,9 +117,9 @@ class Target:
                 connection.close()
         return connection, first
 
-    def release(self, connection: Connection) -> None:
+    def release(self, exchange: Exchange) -> None:
         """Give a connection back; one whose answer has not ended is closed, which cancels the request there."""
-        self._origin.release(connection)
+        self._origin.release(cast("Connection", exchange))
 
     async def count_tokens(self, part: Request) -> int | None:
         """Prompt tokens as the engine's own tokenizer and chat template count them; None where it cannot say.
@@ -130,19 +155,25 @@ class Target:
         finally:
             self._origin.release(connection)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close what is kept open."""
         self._origin.close()
 
 
-def targets_of(fleet: Fleet, engines: str) -> dict[str, Target]:
-    """Every model's target; ``engines`` is the address template of those that Freehold starts, with ``{model}``."""
-    return {
-        name: Target(
-            name,
-            model,
-            model.url if model.engine is Engine.URL else engines.replace("{model}", name),
-            fleet.gateway,
-        )
-        for name, model in fleet.models.items()
-    }
+def targets_of(fleet: Fleet, engines: str) -> dict[str, Backend]:
+    """Every model's target; ``engines`` is the address template of those that Freehold starts, with ``{model}``.
+
+    Raises:
+        StartError: a hosted one has no key.
+
+    """
+    return {name: _target(name, model, engines, fleet.gateway) for name, model in fleet.models.items()}
+
+
+def _target(name: str, model: Model, engines: str, gateway: Gateway) -> Backend:
+    if model.engine is Engine.CLAUDE:
+        from router.backends.claude import Claude  # noqa: PLC0415 - half a second that only those who use it wait for
+
+        return Claude(name, model, gateway)
+    base_url = model.url if model.engine is Engine.URL else engines.replace("{model}", name)
+    return Target(name, model, base_url, gateway)

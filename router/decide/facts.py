@@ -23,6 +23,10 @@ class Ask(NamedTuple):
     """The answer's limit that the caller set; 0 for none."""
     needs: frozenset[Capability] = frozenset()
     counted: bool = False
+    said: tuple[str, ...] = ()
+    """The user's texts, in order; what a trained router reads."""
+    only_here: str = ""
+    """A field for which no hosted model can answer, as their API lacks it; empty where one can."""
 
     @property
     def room(self) -> int:
@@ -36,6 +40,8 @@ class Load(NamedTuple):
     in_flight: int = 0
     waiting: int = 0
     available: bool = True
+    ttft_s: float = 0.0
+    """Seconds until the first token of a request that came now, as predicted; 0 where nothing is known."""
 
 
 class Reason(StrEnum):
@@ -47,6 +53,10 @@ class Reason(StrEnum):
     """The caller named the tier."""
     SHORT = "short-prompt"
     LONG = "long-prompt"
+    EASY = "learned-easy"
+    """The router trained on your labels expects little of the large model here."""
+    HARD = "learned-hard"
+    """It expects more than of most requests."""
     ONLY_ABLE = "only-able"
     """No model of the preferred tier can do what the request needs, or holds its length."""
     BUSY = "busy"
@@ -54,6 +64,16 @@ class Reason(StrEnum):
     DOWN = "down"
     """The preferred tier does not answer."""
     EMBEDDING = "embedding"
+    UNPAID = "unpaid"
+    """A paid target was to answer, and no budget has enough left."""
+    SPILL_UNABLE = "spill-unable"
+    """No local model can do what the request needs."""
+    SPILL_DOWN = "spill-down"
+    """No local model answers, or takes another request."""
+    SPILL_SLOW = "spill-slow"
+    """The local models would take longer than ``spillover.ttft_seconds``."""
+    SPILL_HARD = "spill-hard"
+    """It looks harder than ``spillover.spill_above``."""
     CACHED = "cached"
     """The caller had the same answer before; no model was asked."""
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from cluster.spec import AUTO, Fleet, Model
+from cluster.spec import AUTO, Engine, Fleet, Model
 from router.decide.facts import Ask, Decision, Load, Reason
 from router.decide.scorer import Scorer
+from router.decide.spill import Difficulty, Spill, unknown
 from router.wire.endpoints import Kind
 from router.wire.errors import Refusal
 
 LoadOf = Callable[[str], Load]
 """The live load of a model, by its name."""
 
+_NOT_ABLE = ("model_not_capable", "context_length_exceeded")
 _BAD_REQUEST = 400
 _FORBIDDEN = 403
 _NOT_FOUND = 404
@@ -24,11 +26,12 @@ _NOT_FOUND = 404
 class Policy:
     """Decides for one fleet."""
 
-    def __init__(self, fleet: Fleet, scorer: Scorer) -> None:
+    def __init__(self, fleet: Fleet, scorer: Scorer, difficulty: Difficulty = unknown) -> None:
         """Prepare the lists that every decision starts from."""
         self._fleet, self._scorer = fleet, scorer
         self._tiers = fleet.tiers_by_name()
         self._tier_of = {name: fleet.tier_of(name) for name in fleet.models}
+        self._spill = Spill(fleet, difficulty)
         self._auto = (*self._tiers["small"], *self._tiers["large"])
 
     def decide(self, ask: Ask, load: LoadOf, allowed: Collection[str] | None = None) -> Decision:
@@ -41,6 +44,25 @@ class Policy:
         """
         if ask.model in self._fleet.models:
             return self._decision(self._able(ask, (ask.model,), allowed), Reason.NAMED)
+        if not self._spill.chain:
+            return self._local(ask, load, allowed)
+        chain = self._spillable(ask, allowed)
+        try:
+            decision = self._local(ask, load, allowed)
+        except Refusal as refusal:
+            instead = self._spill.instead(chain, load) if refusal.code in _NOT_ABLE else None
+            if instead is None:
+                raise
+            return instead
+        return self._spill.beside(decision, ask, chain, load)
+
+    def _spillable(self, ask: Ask, allowed: Collection[str] | None) -> list[str]:
+        """The chain's models that can do what is asked, and may."""
+        names = [name for name in self._spill.chain if allowed is None or name in allowed]
+        models = self._fleet.models
+        return [name for name in names if _capable(ask, models[name]) and _fits(ask, models[name])]
+
+    def _local(self, ask: Ask, load: LoadOf, allowed: Collection[str] | None) -> Decision:
         if ask.model in self._tiers:
             able = self._able(ask, self._tiers[ask.model], allowed)
             return self._decision(self._by_load(able, load), Reason.TIER)
@@ -89,15 +111,22 @@ class Policy:
                 msg = f"Your key may not use {ask.model!r}."
                 raise Refusal(_FORBIDDEN, msg, param="model", code="model_not_allowed")
             names = may
-        capable = [name for name in names if ask.needs.issubset(models[name].capabilities)]
+        capable = [name for name in names if _capable(ask, models[name])]
         if not capable:
-            needs = ", ".join(sorted(need.value for need in ask.needs))
+            needs = ", ".join(sorted(need.value for need in ask.needs) + [ask.only_here] * bool(ask.only_here))
             msg = f"No model behind {ask.model!r} is capable of: {needs}."
             raise Refusal(_BAD_REQUEST, msg, param="model", code="model_not_capable")
         fitting = [name for name in capable if _fits(ask, models[name])]
         if not fitting:
             raise too_long(ask, max(models[name].context_length for name in capable))
         return fitting
+
+
+def _capable(ask: Ask, model: Model) -> bool:
+    """Whether a model can do what is asked; a hosted one answers conversations, and those that its API can put."""
+    if model.engine is Engine.CLAUDE and (ask.only_here or ask.kind not in {Kind.CHAT, Kind.MESSAGES}):
+        return False
+    return ask.needs.issubset(model.capabilities)
 
 
 def _fits(ask: Ask, model: Model) -> bool:

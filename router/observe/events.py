@@ -52,5 +52,18 @@ class TargetFailed:
     retried: bool
 
 
-Event = Finished | TargetFailed
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A request's body is about to leave the site; told before its first byte does."""
+
+    request_id: str
+    tenant: str
+    model: str
+    host: str
+    """Where it goes."""
+    bytes: int
+    """Of the body, as it is sent."""
+
+
+Event = Finished | TargetFailed | Left
 Listener = Callable[[Event], None]

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import orjson
 
-from router.observe.events import Event, Finished
+from router.observe.events import Event, Finished, Left
 
 FLUSH_S = 0.1
 _SHOWN = 300
@@ -41,7 +41,8 @@ class JsonLog:
             if event.error != _FLOOD:
                 self._add(_finished(event))
         else:
-            self._add({"event": "target_failed", **{field.name: getattr(event, field.name) for field in fields(event)}})
+            name = "egress" if isinstance(event, Left) else "target_failed"
+            self._add({"event": name, **{field.name: getattr(event, field.name) for field in fields(event)}})
 
     def record(self, record: logging.LogRecord) -> bool:
         """Log a record of the standard library's; a filter, so that nothing else prints it."""

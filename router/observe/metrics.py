@@ -13,8 +13,8 @@ from typing import Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from router.backends.target import Target
-from router.observe.events import Event, Finished, TargetFailed
+from router.backends.contract import Backend
+from router.observe.events import Event, Finished, Left, TargetFailed
 
 TTFT_BUCKETS = (0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160)
 TPOT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.4, 1)
@@ -54,6 +54,7 @@ class Metrics:
         self._cached = self._counter("cached_prompt_tokens", "Prompt tokens that a prefix cache held.", ("model",))
         self._completion = self._counter("completion_tokens", "Tokens generated.", each)
         self._errors = self._counter("upstream_errors", "Attempts that failed, by target.", ("model", "cause"))
+        self._left = self._counter("egress_bytes", "Bytes of requests that left the site.", ("model",))
         self._retries = self._counter("upstream_retries", "Attempts that followed a failed one.", ("model", "cause"))
         self._ttft = self._histogram("time_to_first_token_seconds", "Until a stream's first byte.", TTFT_BUCKETS)
         self._tpot = self._histogram("time_per_output_token_seconds", "Between a stream's tokens.", TPOT_BUCKETS)
@@ -73,7 +74,9 @@ class Metrics:
 
     def __call__(self, event: Event) -> None:
         """Count an event."""
-        if isinstance(event, TargetFailed):
+        if isinstance(event, Left):
+            self._left.labels(event.model).inc(event.bytes)
+        elif isinstance(event, TargetFailed):
             self._errors.labels(event.model, event.cause).inc()
             if event.retried:
                 self._retries.labels(event.model, event.cause).inc()
@@ -136,14 +139,14 @@ class Metrics:
         self._tenants_left = max(0, self._tenants_left - 1)
         return found
 
-    def look(self, targets: Iterable[Target]) -> None:
+    def look(self, targets: Iterable[Backend]) -> None:
         """Set the gauges; a worker that is not asked itself has to do so now and then."""
         for target in targets:
             self._in_flight.labels(target.name).set(target.slots.in_flight)
             self._waiting.labels(target.name).set(target.slots.waiting)
             self._up.labels(target.name).set(target.breaker.available)
 
-    def exposition(self, targets: Iterable[Target]) -> bytes:
+    def exposition(self, targets: Iterable[Backend]) -> bytes:
         """The text that Prometheus scrapes; the gauges are read now."""
         self.look(targets)
         if shared():

@@ -29,6 +29,8 @@ ALLOWED = {
     "sqlalchemy": ["router/accounts/*"],
     "psycopg": ["router/accounts/*"],
     "alembic": ["router/accounts/migrations/*"],
+    "anthropic": ["router/backends/claude.py"],
+    "httpx2": ["router/backends/claude.py"],  # what the vendor's library raises and takes
     "cryptography": ["cluster/supervise/sealed.py"],
 }
 """Library → the files that may import it. psutil, pydantic, orjson and starlette's types may go anywhere."""

@@ -1,0 +1,70 @@
+"""When a request leaves the site: not able, down, too slow or too hard here, as the fleet file says. Pure.
+
+It only ever adds what policy, permission and the request's own ``egress`` have let through, and never sends a request
+away whose caller named a model. Neighbour: :mod:`router.decide.policy` decides among local models first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from cluster.spec import AUTO, SPILLOVER, Fleet, Trigger
+from router.decide.facts import Ask, Decision, Load, Reason
+
+Difficulty = Callable[[Ask], float | None]
+"""How hard a request looks, from 0 to 1; None where nothing has been learnt."""
+LoadOf = Callable[[str], Load]
+
+
+def unknown(ask: Ask) -> None:
+    """The difficulty while no router has been trained."""
+    del ask
+
+
+class Spill:
+    """The chain and its triggers."""
+
+    def __init__(self, fleet: Fleet, difficulty: Difficulty = unknown) -> None:
+        """Off where the fleet file has no chain."""
+        spec = fleet.spillover
+        self.chain = spec.chain
+        self._when, self._ttft, self._above = frozenset(spec.when), spec.ttft_seconds, spec.spill_above
+        self._outside = frozenset(name for name, model in fleet.models.items() if model.is_outside)
+        self._difficulty = difficulty
+
+    def instead(self, able: Sequence[str], load: LoadOf) -> Decision | None:
+        """The decision where no local model is able; None where the chain is not for that, or not able either."""
+        if Trigger.UNABLE not in self._when or not able:
+            return None
+        names = self._well(able, load) or list(able)
+        return Decision(names[0], SPILLOVER, Reason.SPILL_UNABLE, tuple(names[1:]))
+
+    def beside(self, decision: Decision, ask: Ask, able: Sequence[str], load: LoadOf) -> Decision:
+        """The same decision with the chain before it, behind it, or nowhere."""
+        names = [name for name in self._well(able, load) if name not in (decision.model, *decision.alternatives)]
+        if not names:
+            return decision
+        local = (decision.model, *decision.alternatives)
+        reason = self._reason(ask, [name for name in local if name not in self._outside], load)
+        if reason is not None:
+            return Decision(names[0], SPILLOVER, reason, (*names[1:], *local))
+        if Trigger.DOWN in self._when:
+            return decision._replace(alternatives=(*decision.alternatives, *names))
+        return decision
+
+    def _reason(self, ask: Ask, local: Sequence[str], load: LoadOf) -> Reason | None:
+        """Why the chain goes first, if it does."""
+        loads = [load(name) for name in local]
+        if Trigger.DOWN in self._when and not any(one.available for one in loads):
+            return Reason.SPILL_DOWN
+        limit = self._ttft
+        if limit is not None and Trigger.SLOW in self._when and all(one.ttft_s > limit for one in loads):
+            return Reason.SPILL_SLOW
+        if self._above is None or Trigger.HARD not in self._when or ask.model != AUTO:
+            return None
+        difficulty = self._difficulty(ask)
+        return Reason.SPILL_HARD if difficulty is not None and difficulty > self._above else None
+
+    @staticmethod
+    def _well(names: Sequence[str], load: LoadOf) -> list[str]:
+        return [name for name in names if load(name).available]
