@@ -57,7 +57,9 @@ def create() -> ASGIApp:
     """The application of one worker."""
     log = JsonLog(sys.stderr.buffer)
     _log_through(log)
-    return build(load_fleet(Path(os.environ[_FLEET])), os.environ[_ENGINES], log, _archive())
+    home = os.environ.get("FREEHOLD_HOME")
+    fleet = load_fleet(Path(os.environ[_FLEET]))
+    return build(fleet, os.environ[_ENGINES], log, _archive(), Path(home) if home else None)
 
 
 def _archive() -> Archive | None:

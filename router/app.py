@@ -24,6 +24,7 @@ from router.api import Api, refused
 from router.backends.health import Health
 from router.backends.target import targets_of
 from router.decide.policy import Policy
+from router.decide.scorer import Scorer
 from router.desk import OPEN_DESK
 from router.gateway import Gateway
 from router.guard import Guard
@@ -51,24 +52,25 @@ def build(
 
     ``engines`` is the base address of the engines that Freehold starts, with ``{model}`` in it, such as
     ``http://127.0.0.1:8000/{model}``; ``archive`` is where accounts are kept, for ``tenants.access: keys``; ``home`` is
-    where a promoted router lies. Only
-    :class:`router.server.Protocol` serves it: it needs to learn at once when a client has gone.
+    where a promoted router lies. Only :class:`router.server.Protocol` serves it: it needs to learn at once when a
+    client has gone.
     """
     if fleet.tenants.access == "keys" and archive is None:
         msg = "tenants.access: keys needs a database; set FREEHOLD_DATABASE_URL, or start the gateway with freehold up"
         raise StartError(msg)
-    app = _App(fleet, engines, log or JsonLog(sys.stderr.buffer), archive if fleet.tenants.access == "keys" else None)
+    archive = archive if fleet.tenants.access == "keys" else None
+    app = _App(fleet, engines, log or JsonLog(sys.stderr.buffer), archive, scorer(fleet.routing, home))
     return ServerErrorMiddleware(app, handler=_unexpected)
 
 
 class _App:
     """The parts, bound together; with accounts, everything stands behind their door."""
 
-    def __init__(self, fleet: Fleet, engines: str, log: JsonLog, archive: Archive | None) -> None:
+    def __init__(self, fleet: Fleet, engines: str, log: JsonLog, archive: Archive | None, decides: Scorer) -> None:
         self._fleet, self._log, self._archive = fleet, log, archive
         self._metrics = Metrics(fleet.tenants.in_metrics)
         self._targets = targets_of(fleet, engines)
-        self._policy = Policy(fleet, scorer(fleet.routing, home))
+        self._policy = Policy(fleet, decides)
         desk = Purse(fleet) if fleet.spillover.open_usd_per_day else OPEN_DESK
         self._gateway = Gateway(fleet, self._targets, self._policy, self._tell, desk)
         self._api = Api(fleet, self._targets, self._policy, self._gateway, self._metrics)

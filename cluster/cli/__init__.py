@@ -14,6 +14,7 @@ from cluster.cli.accounts import backup, export, restore, usage
 from cluster.cli.ask import chat, replay, route
 from cluster.cli.group import ErrorsAsLines
 from cluster.cli.keys import keys
+from cluster.cli.router import router
 from cluster.cli.run import down, logs, status, up
 from cluster.cli.schema import schema
 from cluster.cli.tenants import tenants
@@ -27,7 +28,10 @@ def freehold() -> None:
     """Own your inference: a fleet of open LLMs behind one OpenAI-compatible endpoint."""
 
 
-for command in (up, down, status, logs, chat, route, replay, keys, tenants, usage, export, backup, restore, schema):
+for command in (
+    *(up, down, status, logs, chat, route, replay, router),
+    *(keys, tenants, usage, export, backup, restore, schema),
+):
     freehold.add_command(command)
 
 

@@ -21,11 +21,15 @@ class Tiers(Noun):
 
 
 class Routing(Noun):
-    """How ``model: auto`` chooses a tier while no router has been trained on your own traffic."""
+    """How ``model: auto`` chooses a tier."""
 
     small_up_to_tokens: Annotated[int, Field(ge=0, le=100_000_000)] = 1000
-    """Conversations of up to so many estimated prompt tokens go to ``small``, longer ones to ``large``; length is as
-    good a predictor of difficulty as routers trained on other people's traffic, and is known in microseconds."""
+    """Conversations of up to so many estimated prompt tokens go to ``small``, longer ones to ``large``, while no router
+    has been trained on your own traffic; length is as good a predictor of difficulty as routers trained on other
+    people's traffic, and is known in microseconds."""
+    large_share: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Share of ``model: auto`` that goes to ``large`` once a router trained on your own labels is promoted
+    (``freehold router promote``): those with the highest expected gain, whatever the traffic's mix."""
     busy_in_flight: Annotated[int, Field(ge=1, le=1_000_000)] = 64
     """When a tier has so many requests in flight per replica and the other tier that is able has fewer, the other
     one answers."""

@@ -31,10 +31,15 @@ class _Tally:
         self.bytes = 0
         self.images = 0
         self.counted = False
+        self.listens = True
+        """Whether the texts that come are the user's."""
+        self.said: list[str] = []
 
     def text(self, text: str) -> None:
         """Count a text: about 4 ASCII characters a token, 2 of other scripts; at most a token a byte."""
         length = len(text)
+        if self.listens:
+            self.said.append(text)
         if text.isascii():
             self.tokens += length // _ASCII_PER_TOKEN
             self.bytes += length
@@ -91,6 +96,7 @@ def understand(endpoint: Endpoint, request: Request) -> Ask:
         answer_tokens=_answer_tokens(endpoint, request),
         needs=_needs(endpoint, request, tally),
         counted=tally.counted,
+        said=tuple(tally.said),
     )
 
 
@@ -137,6 +143,7 @@ def _read_chat(request: Request, tally: _Tally) -> None:
     for message in request["messages"]:
         tally.tokens += PER_MESSAGE
         tally.bytes += PER_MESSAGE
+        tally.listens = message["role"] == "user"
         content = message.get("content")
         if isinstance(content, str):
             tally.text(content)
@@ -144,6 +151,7 @@ def _read_chat(request: Request, tally: _Tally) -> None:
             tally.walk(content)
         if message.get("tool_calls"):
             tally.walk(message["tool_calls"])
+    tally.listens = False
     if request.get("tools"):
         tally.text(orjson.dumps(request["tools"]).decode())
 
@@ -156,6 +164,7 @@ def _read_prompt(request: Request, tally: _Tally) -> None:
         size = _Tally()
         if isinstance(one, str):
             size.text(one)
+            tally.said.append(one)
         else:
             size.tokens = size.bytes = len(one)
             tally.counted = True
@@ -165,8 +174,12 @@ def _read_prompt(request: Request, tally: _Tally) -> None:
 def _read_items(request: Request, tally: _Tally) -> None:
     for field in ("instructions", "system", "input", "messages", "tools"):
         if request.get(field):
+            tally.listens = field in _USERS
             tally.walk(request[field], field)
 
+
+_USERS = ("input", "messages")
+"""Fields that hold the conversation; the others are its operator's."""
 
 _READERS = {
     Kind.CHAT: _read_chat,
