@@ -27,6 +27,9 @@ def one_answer(raw: bytes) -> Iterator[str]:
             with connection:
                 connection.recv(65536)
                 connection.sendall(raw)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65536):  # what is left unread would reset the connection, answer and all
+                    pass
 
         thread = Thread(target=answer)
         thread.start()
