@@ -142,7 +142,9 @@ class Ledger:
                 return
         try:
             await self._append(group)
-        except SpoolError:
+        except SpoolError as exc:
+            if self.able:
+                _log.error("ledger rows are in memory alone, and no request is taken: %s", exc)
             self._kept_nowhere.append(group)
             raise
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,11 +21,12 @@ from router.accounts.migrations import migrate
 class Breakable:
     """Runs within a ``with`` block, as long as nobody stops it."""
 
-    def __init__(self) -> None:
-        """Nothing runs yet."""
+    def __init__(self, data: Path | None = None, environment: Mapping[str, str] | None = None) -> None:
+        """Nothing runs yet; ``data`` is a place of its own for the data, ``environment`` is added to the server's."""
         self._directory = tempfile.TemporaryDirectory(prefix="fh-pg-", ignore_cleanup_errors=True)
+        self._environment = os.environ | (environment or {})
         root = Path(self._directory.name)
-        self.postgres = Postgres(root / "postgres", root, root / "postgres.log")
+        self.postgres = Postgres(data or root / "postgres", root, root / "postgres.log")
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -34,7 +36,7 @@ class Breakable:
 
     async def start(self) -> None:
         """Start it, the first time or again."""
-        self._process = await asyncio.to_thread(self.postgres.start, os.environ)
+        self._process = await asyncio.to_thread(self.postgres.start, self._environment)
 
     async def stop(self) -> None:
         """Stop it as an administrator would."""

@@ -1,4 +1,4 @@
-"""The database is gone under load, for real gateways: who is served, who is refused, and what is in the books after it."""
+"""The database is gone under load, for real gateways: who is served, who is refused, what is in the books later."""
 
 from __future__ import annotations
 
