@@ -28,7 +28,7 @@ from router.decide.scorer import Scorer
 from router.desk import OPEN_DESK
 from router.gateway import Gateway
 from router.guard import Guard
-from router.learn.scorer import scorer
+from router.learn.promoted import scorer
 from router.observe.events import Event
 from router.observe.log import JsonLog
 from router.observe.metrics import Metrics, shared

@@ -21,12 +21,13 @@ import numpy as np
 
 from cluster.errors import UsageError
 from router.learn.head import Head
+from router.learn.promoted import PROMOTED
 
 FORMAT: Final = 1
 """Of the features and hashes too: a model of another format would see other numbers than it was trained on."""
 MOST_BYTES: Final = 1_000_000
 
-_MODEL, _CARD, _PROMOTED = "model.npz", "card.json", "promoted.json"
+_MODEL, _CARD = "model.npz", "card.json"
 _ANSWERS: Final = " + answer"
 
 
@@ -121,17 +122,18 @@ class Shelf:
 
     def __init__(self, home: Path) -> None:
         """Look there; nothing is made until something is promoted."""
-        self._folder = home / "router"
+        self._file = home / PROMOTED
+        self._folder = self._file.parent
 
     @property
     def versions(self) -> list[str]:
         """Oldest first; the last one is in use."""
         try:
-            found: list[str] = json.loads((self._folder / _PROMOTED).read_text())
+            found: list[str] = json.loads(self._file.read_text())
         except FileNotFoundError:
             return []
         except ValueError as exc:
-            msg = f"{self._folder / _PROMOTED}: damaged ({exc}); delete it and promote again"
+            msg = f"{self._file}: damaged ({exc}); delete it and promote again"
             raise UsageError(msg) from exc
         return found
 
@@ -171,6 +173,6 @@ class Shelf:
         return versions[-2] if len(versions) > 1 else None
 
     def _write(self, versions: list[str]) -> None:
-        new = self._folder / f"{_PROMOTED}.{os.getpid()}"
+        new = self._file.with_suffix(f".{os.getpid()}")
         new.write_text(json.dumps(versions) + "\n")
-        new.replace(self._folder / _PROMOTED)
+        new.replace(self._file)

@@ -30,13 +30,9 @@ _OWN: Final = 0.2
 _TOPIC: Final = 20
 """Labels by which a topic's mean is pulled to the mean of all."""
 _STRENGTH: Final = 4.0
-_GROWTH: Final = Growth(trees=150, depth=4, columns=0.4)
-_MANY: Final = 3000
-"""Labels from which on more and deeper trees pay."""
-_LARGE_GROWTH: Final = Growth(trees=220, depth=5, columns=0.3)
-_BOOSTED: Final = 0.8
-_LARGE_BOOSTED: Final = 1.8
-"""Weight of the trees beside the words, each in units of its spread; trees make more of many labels."""
+_GROWTH: Final = Growth(trees=200, depth=4, columns=0.35)
+_BOOSTED: Final = 1.2
+"""Weight of the trees beside the words, each in units of its spread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +65,9 @@ def _fit(labels: Sequence[Label], sights: Sequence[Sight], folds: NDArray[np.int
     texts = tuple(fit_words(side, wanted, _STRENGTH) for side in sides)
     unseen = np.hstack([out_of_fold(side, wanted, _STRENGTH, folds) for side in sides])
     rows = np.stack([stacked(linear, sight.looks) for linear, sight in zip(unseen, sights, strict=True)])
-    growth, boosted = (_GROWTH, _BOOSTED) if len(labels) < _MANY else (_LARGE_GROWTH, _LARGE_BOOSTED)
-    forest = grow(rows, strong - strong.mean(), growth, seed).minus(grow(rows, weak - weak.mean(), growth, seed))
+    forest = grow(rows, strong - strong.mean(), _GROWTH, seed).minus(grow(rows, weak - weak.mean(), _GROWTH, seed))
     spreads = unseen[:, 0].std(), forest.many(rows).std()
-    return Head(texts, forest, Blend(1 / max(spreads[0], 1e-6), boosted / max(spreads[1], 1e-6), 1.0, 0.0))
+    return Head(texts, forest, Blend(1 / max(spreads[0], 1e-6), _BOOSTED / max(spreads[1], 1e-6), 1.0, 0.0))
 
 
 def _smooth(values: Floats, topics: NDArray[np.int64]) -> Floats:

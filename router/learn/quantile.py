@@ -14,8 +14,10 @@ from typing import Final
 
 WINDOW: Final = 200
 """Scores that are remembered: enough for a steady share, few enough to follow a change."""
-BAND: Final = 4.0
-"""Requests by which the large ones may run ahead of their share; when they do, there are none until it is made up."""
+AHEAD: Final = 2.5
+"""Large ones beyond their share, at which there are no more until others have made up for them."""
+BEHIND: Final = 10.0
+"""Large ones short of their share that are remembered; more would come back as a burst."""
 
 
 class RollingQuantile:
@@ -30,11 +32,11 @@ class RollingQuantile:
 
     def is_large(self, score: float) -> bool:
         """Whether this one goes to the large model; remembers it."""
-        wanted = self.share * (1 + self._credit / BAND)
+        wanted = self.share * (1 + self._credit / AHEAD)
         known = self._sorted
         rank = (bisect_left(known, score) + bisect_right(known, score) + 1) / (2 * len(known) + 2)
         large = rank > 1 - wanted
-        self._credit = max(-BAND, min(BAND, self._credit + self.share - large))
+        self._credit = min(BEHIND, self._credit + self.share - large)
         self._remember(score)
         return large
 

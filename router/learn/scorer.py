@@ -1,13 +1,11 @@
-"""The promoted model as the policy's scorer; where it has nothing to read, length decides, and the reason says so."""
+"""A trained router as the policy's scorer; where it has nothing to read, length decides, and the reason says so."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from cluster.spec import Routing
 from router.decide.facts import Ask, Reason
-from router.decide.scorer import ByLength, Scorer
-from router.learn.artefact import Shelf, Trained
+from router.decide.scorer import ByLength
+from router.learn.artefact import Trained
 from router.learn.head import Head, see
 from router.learn.quantile import RollingQuantile
 
@@ -33,14 +31,3 @@ class Learned:
     def expected_gain(self, ask: Ask) -> float:
         """What the large model would add to the answer's quality."""
         return self._head.score(see("\n".join(ask.said)))
-
-
-def scorer(routing: Routing, home: Path | None) -> Scorer:
-    """The promoted model under ``home``, or length where none was promoted.
-
-    Raises:
-        UsageError: the promoted model is damaged.
-
-    """
-    trained = Shelf(home).current() if home else None
-    return Learned(trained, routing) if trained else ByLength(routing)

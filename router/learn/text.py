@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-HEAD: Final = 2048
+HEAD: Final = 1536
 """Characters seen at the beginning of a text; prompts seldom are longer, and a decision must not take longer."""
 TAIL: Final = 1024
 """Characters seen at the end, where the question usually stands."""
@@ -23,7 +23,6 @@ _BASE: Final = 0x9E3779B97F4A7C15
 _INVERSE: Final = pow(_BASE, -1, 2**64)
 _MIX: Final = np.uint64(0xBF58476D1CE4E5B9)
 _SHIFT: Final = np.uint64(29)
-_BYTE, _TWO_BYTES, _THREE_BYTES = np.uint64(8), np.uint64(16), np.uint64(24)
 _PIECE: Final = np.uint64(0xD6E8FEB86659FD93)
 
 
@@ -76,15 +75,14 @@ def scan(text: str) -> Scan:
     """Take a text apart; any string will do, lone surrogates and control characters included."""
     seen = text if len(text) <= HEAD + TAIL else f"{text[:HEAD]}\n{text[-TAIL:]}"
     raw = np.frombuffer(seen.encode("utf-8", "replace"), np.uint8)
-    data = _LOWER[raw]
-    word = _WORD[raw]
-    before = np.concatenate(([False], word[:-1])) if len(word) else word
-    begins = np.flatnonzero((word & ~before) | _SIGN[raw])
-    follows = np.concatenate((word[1:], [False])) if len(word) else word
-    ends = np.flatnonzero((word & ~follows) | _SIGN[raw]) + 1
+    data = _LOWER.take(raw)
+    word, sign = np.zeros(len(raw) + 2, np.bool_), _SIGN.take(raw)
+    word[1:-1] = _WORD.take(raw)
+    begins = np.flatnonzero((word[1:-1] > word[:-2]) | sign)
+    ends = np.flatnonzero((word[1:-1] > word[2:]) | sign) + 1
     sums = np.zeros(len(data) + 1, np.uint64)
     np.cumsum(data * _POWERS[: len(data)], out=sums[1:])
-    hashes = mixed((sums[ends] - sums[begins]) * _INVERSES[begins])
+    hashes = mixed((sums.take(ends) - sums.take(begins)) * _INVERSES.take(begins))
     return Scan(len(text), data, raw, np.bincount(raw, minlength=256), begins, ends - begins, hashes)
 
 
@@ -108,6 +106,6 @@ def word_hash(word: str) -> int:
 
 def pieces(data: NDArray[np.uint8]) -> Hashes:
     """Every four bytes in a row: endings, formulas, and languages without spaces."""
-    wide = data.astype(np.uint64)
-    four = wide[:-3] | (wide[1:-2] << _BYTE) | (wide[2:-1] << _TWO_BYTES) | (wide[3:] << _THREE_BYTES)
-    return mixed(mixed(four + _PIECE))
+    count = max(len(data) - 3, 0)
+    four = np.ndarray((count,), "<u4", data, strides=(1,)).astype(np.uint64)
+    return mixed((four + _PIECE) * _MIX)

@@ -27,9 +27,9 @@ _SHIFT: Final = np.uint64(64 - BITS)
 def buckets(found: Scan, salt: int = 0) -> Buckets:
     """The buckets that a text's words, pairs of words and pieces of four bytes fill, each once."""
     filled = np.zeros(BUCKETS, np.bool_)
-    filled[grams(found.hashes, salt) >> _SHIFT] = True
+    filled[(grams(found.hashes, salt) >> _SHIFT).view(np.int64)] = True
     if not salt:
-        filled[pieces(found.data) >> _SHIFT] = True
+        filled[(pieces(found.data) >> _SHIFT).view(np.int64)] = True
     return np.flatnonzero(filled)
 
 
@@ -45,8 +45,8 @@ class Words:
 
     def one(self, filled: Buckets) -> Floats:
         """Every score of one text."""
-        norm = float(np.linalg.norm(self.rarity[filled].astype(np.float32))) * self.units[0] + 1e-6
-        return np.asarray(self.weights[:, filled].sum(1, dtype=np.int64) * self.units[1:] / norm)
+        norm = float(np.linalg.norm(self.rarity.take(filled).astype(np.float32))) * self.units[0] + 1e-6
+        return np.asarray(self.weights.take(filled, 1).sum(1, dtype=np.int64) * self.units[1:] / norm)
 
     def many(self, texts: Sequence[Buckets]) -> Floats:
         """Of many; [text, score]."""
