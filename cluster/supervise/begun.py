@@ -130,7 +130,9 @@ class Begun:
             return
         seconds = await asyncio.gather(*(tokens.first(url, key, name, model) for name, model in models))
         for (name, model), took in zip(models, seconds, strict=True):
-            if model.engine is Engine.URL:
+            if took is None:
+                self.tell(Notice(text=f"the plan of this fleet's key gives nothing of {name}, so it was not asked"))
+            elif model.engine is Engine.URL:
                 self._ready[name] = ModelReady(model=name, seconds=took)
                 self.tell(self._ready[name])
 

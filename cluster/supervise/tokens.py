@@ -14,7 +14,9 @@ PATIENCE_S = 10.0
 _ANSWER_S = 120.0
 """How long the first token may take: a large model on a CPU thinks before it speaks."""
 _POLL_S = 0.1
-_NOT_LET_IN = (401, 403)
+_FORBIDDEN = 403
+_NOT_LET_IN = (401, _FORBIDDEN)
+_NOTHING_LEFT = (402, 429)
 
 
 async def until_alive(url: str) -> None:
@@ -38,15 +40,24 @@ async def lets_in(url: str, key: str) -> bool:
     return True
 
 
-async def first(url: str, key: str, name: str, model: Model) -> float:
-    """Seconds until ``model`` answered; StartError when it refuses or stays silent."""
+async def first(url: str, key: str, name: str, model: Model) -> float | None:
+    """Seconds until ``model`` answered; None when the key's plan has no part of it, or nothing left of it.
+
+    Raises:
+        StartError: it refuses or stays silent.
+
+    """
     endpoint, began = Endpoint(url, key, timeout_s=_ANSWER_S), time.monotonic()
     while True:
         try:
             await asyncio.to_thread(endpoint.post, *smallest_request(name, model))
         except FreeholdError as exc:
+            status = exc.status if isinstance(exc, RefusedError) else 0
+            late = time.monotonic() - began > PATIENCE_S
+            if status == _FORBIDDEN or (late and status in _NOTHING_LEFT):
+                return None
             hopeless = isinstance(exc, RefusedError) and exc.is_callers_fault
-            if hopeless or time.monotonic() - began > PATIENCE_S:
+            if hopeless or late:
                 msg = f"model {name!r} does not answer through the gateway: {exc}"
                 raise StartError(msg) from exc
             await asyncio.sleep(_POLL_S)

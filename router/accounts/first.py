@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cluster.errors import StartError
-from cluster.spec.tenants import Tenants
+from cluster.spec.tenants import Plan, Tenants
 from router.accounts.issued import Wanted, has_admin, insert_key, lock_admins
 from router.accounts.pepper import Pepper, write_secret
 from router.accounts.store import Store
@@ -18,6 +18,8 @@ from router.accounts.tenants import ensure_tenant
 
 ADMIN = "admin"
 """The tenant that the first key belongs to."""
+_UNLIMITED = Plan().model_dump(mode="json", exclude={"priority", "egress", "usd_per_day", "usd_per_month"})
+"""Whoever runs the fleet may use all of it; money and what leaves the site stay as the default plan has them."""
 
 
 async def first_admin_key(store: Store, pepper: Pepper, spec: Tenants, home: Path) -> Path | None:
@@ -34,7 +36,7 @@ async def first_admin_key(store: Store, pepper: Pepper, spec: Tenants, home: Pat
         await _same_pepper(connection, pepper)
         if await has_admin(connection):
             return None
-        await ensure_tenant(connection, ADMIN, spec.default_plan)
+        await ensure_tenant(connection, ADMIN, spec.default_plan, _UNLIMITED)
         new = await insert_key(connection, pepper, Wanted(ADMIN, "made at the first start", admin=True))
         file = home / "admin.key"
         write_secret(fresh := home / f".admin.key-{secrets.token_hex(8)}", new.text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, Select, func, select, update
@@ -105,10 +106,12 @@ class TenantRegister:
         return Tenant(row.name, row.plan, row.overrides, plan, row.keys, row.created_at)
 
 
-async def ensure_tenant(connection: AsyncConnection, name: str, plan: str) -> None:
+async def ensure_tenant(
+    connection: AsyncConnection, name: str, plan: str, overrides: Mapping[str, Any] = MappingProxyType({})
+) -> None:
     """Make a tenant unless it is there."""
     await connection.execute(
-        postgresql.insert(tenants).values(name=name, plan=plan, overrides={}).on_conflict_do_nothing(),
+        postgresql.insert(tenants).values(name=name, plan=plan, overrides=dict(overrides)).on_conflict_do_nothing(),
     )
 
 

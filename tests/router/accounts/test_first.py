@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from cluster.errors import StartError
+from cluster.spec.tenants import Plan, Tenants
 from router.accounts.facts import Principal
 from router.accounts.first import first_admin_key
 from router.accounts.pepper import Pepper
@@ -32,6 +33,16 @@ async def test_it_is_made_once(store: Store, tmp_path: Path) -> None:
     found = await Reception(store).admit((tmp_path / "admin.key").read_text().strip())
     assert isinstance(found, Principal)
     assert (found.tenant, found.scope.admin) == ("admin", True)
+
+
+async def test_it_is_good_for_the_whole_fleet(store: Store, tmp_path: Path) -> None:
+    """However little the default plan gives, whoever runs the fleet may use all of it; money is another matter."""
+    little = Plan(messages_per_month=1, concurrent_requests=1, tiers=("small",), usd_per_day=2)
+    spec = Tenants(access="keys", plans={"little": little}, default_plan="little")
+    await first_admin_key(store, PEPPER, spec, tmp_path)
+    found = await Reception(store, spec).admit((tmp_path / "admin.key").read_text().strip())
+    assert isinstance(found, Principal)
+    assert found.plan == Plan(usd_per_day=2)
 
 
 async def test_not_again(store: Store, tmp_path: Path) -> None:
