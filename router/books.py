@@ -161,7 +161,7 @@ class AccountTab(Tab):
         spec = self._books.fleet.models[model]
         if spec.price is None or self._ask is None:
             return
-        answer = self._ask.answer_tokens or spec.answer_tokens or spec.context_length
+        answer = self._ask.answer_tokens or spec.answer_limit
         worst = worst_case(spec.price, min(self._ask.most_tokens, spec.context_length), answer)
         await self._books.offices.budgets.reserve(self._principal, event.request_id, event.attempts, worst)
         self._paid.add(event.attempts)

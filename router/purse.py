@@ -85,7 +85,7 @@ class PurseTab(Tab):
         spec = self._purse.fleet.models[model]
         if spec.price is None or self._ask is None:
             return
-        answer = self._ask.answer_tokens or spec.answer_tokens or spec.context_length
+        answer = self._ask.answer_tokens or spec.answer_limit
         worst = worst_case(spec.price, min(self._ask.most_tokens, spec.context_length), answer)
         self._purse.reserve(worst)
         self._reserved += worst

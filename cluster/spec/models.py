@@ -14,6 +14,9 @@ BUILTIN_SOURCES = ("builtin:tiny-small", "builtin:tiny-large", "builtin:minilm")
 """Models that need no hub: two with random weights, and MiniLM, which a Python package carries."""
 
 
+_ANSWER_TOKENS = 4096
+
+
 class Engine(StrEnum):
     """What answers for a model."""
 
@@ -160,6 +163,11 @@ class Model(Noun):
         for field in ("source", "revision", "engine_args"):
             if getattr(self, field):
                 yield (field,), "only engine 'vllm' has it; the server at url chooses its own"
+
+    @property
+    def answer_limit(self) -> int:
+        """Tokens of the longest answer to a request that sets no limit."""
+        return self.answer_tokens or (_ANSWER_TOKENS if self.engine is Engine.CLAUDE else self.context_length)
 
     @property
     def is_outside(self) -> bool:

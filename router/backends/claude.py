@@ -31,7 +31,6 @@ from router.wire.parse import Request
 
 URL = "https://api.anthropic.com"
 KEY_ENV = "ANTHROPIC_API_KEY"
-ANSWER_TOKENS = 4096
 _CHAT = b"/v1/chat/completions"
 _OK = 200
 _REFUSALS = frozenset({400, 413, 422})
@@ -114,7 +113,7 @@ class Claude:
         caches = self.model.price is not None and self.model.price.cache_write is not None
         if path == _CHAT:
             try:
-                put = to_messages(request, self.model.answer_tokens or ANSWER_TOKENS)
+                put = to_messages(request, self.model.answer_limit)
             except UntranslatableError as exc:
                 raise UnfitError(str(exc), exc.param) from exc
             put = marked(put) if caches else put
