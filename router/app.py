@@ -25,6 +25,7 @@ from router.backends.health import Health
 from router.backends.target import targets_of
 from router.decide.policy import Policy
 from router.decide.scorer import Scorer
+from router.decide.spill import difficulty_by
 from router.desk import OPEN_DESK
 from router.gateway import Gateway
 from router.guard import Guard
@@ -70,7 +71,7 @@ class _App:
         self._fleet, self._log, self._archive = fleet, log, archive
         self._metrics = Metrics(fleet.tenants.in_metrics)
         self._targets = targets_of(fleet, engines)
-        self._policy = Policy(fleet, decides)
+        self._policy = Policy(fleet, decides, difficulty_by(decides))
         desk = Purse(fleet) if fleet.spillover.open_usd_per_day else OPEN_DESK
         self._gateway = Gateway(fleet, self._targets, self._policy, self._tell, desk)
         self._api = Api(fleet, self._targets, self._policy, self._gateway, self._metrics)

@@ -43,8 +43,9 @@ class Spillover(Noun):
     """For ``slow``: the longest time to first token that is put up with, predicted from what was measured lately and
     from the queue. Not set: waiting is no reason."""
     spill_above: Annotated[float, Field(ge=0, le=1)] | None = None
-    """For ``hard``: the difficulty, from 0 to 1, above which a request goes there. Not set, or while no router has been
-    trained: difficulty is no reason."""
+    """For ``hard``: 0.95 sends the hardest twentieth there, by what a promoted router expects of a stronger model,
+    ranked among the latest 1000 requests to ``auto``. Not set, or while no router has been promoted: difficulty is no
+    reason."""
     open_usd_per_day: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = 0
     """While ``tenants.access`` is ``open``: what may be spent on models with a price in a day of UTC, shared evenly by
     the gateway's workers and forgotten when they restart. 0: nothing may leave the site."""

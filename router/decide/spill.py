@@ -6,7 +6,10 @@ away whose caller named a model. Neighbour: :mod:`router.decide.policy` decides 
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
+from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 from cluster.spec import AUTO, SPILLOVER, Fleet, Trigger
 from router.decide.facts import Ask, Decision, Load, Reason
@@ -19,6 +22,47 @@ LoadOf = Callable[[str], Load]
 def unknown(ask: Ask) -> None:
     """The difficulty while no router has been trained."""
     del ask
+
+
+@runtime_checkable
+class Gains(Protocol):
+    """A scorer that has learnt something."""
+
+    def expected_gain(self, ask: Ask) -> float:
+        """What a stronger model would add to the answer's quality."""
+        ...
+
+
+class Ranked:
+    """Difficulty as a rank: the share of the latest requests to ``auto`` that promised less gain than this one."""
+
+    WINDOW = 1000
+    ENOUGH = 100
+    """Requests that have to be known before a rank means anything."""
+
+    def __init__(self, scorer: Gains) -> None:
+        """Nothing has been seen."""
+        self._gain = scorer.expected_gain
+        self._latest: deque[float] = deque()
+        self._sorted: list[float] = []
+
+    def __call__(self, ask: Ask) -> float | None:
+        """Rank a request, and remember it; None for what has no text, and while too few are known."""
+        if not ask.said:
+            return None
+        gain = self._gain(ask)
+        known = len(self._sorted)
+        rank = bisect_left(self._sorted, gain) / known if known >= self.ENOUGH else None
+        if known == self.WINDOW:
+            del self._sorted[bisect_left(self._sorted, self._latest.popleft())]
+        self._latest.append(gain)
+        insort(self._sorted, gain)
+        return rank
+
+
+def difficulty_by(scorer: object) -> Difficulty:
+    """How a scorer tells difficulty; one that has learnt nothing tells none."""
+    return Ranked(scorer) if isinstance(scorer, Gains) else unknown
 
 
 class Spill:

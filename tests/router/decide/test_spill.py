@@ -11,6 +11,7 @@ from router.decide.egress import Egress
 from router.decide.facts import Ask, Decision, Load
 from router.decide.policy import Policy
 from router.decide.scorer import ByLength
+from router.decide.spill import Ranked, difficulty_by
 from router.wire.endpoints import Kind
 from router.wire.errors import Refusal
 
@@ -146,6 +147,33 @@ def test_what_is_refused_stays_refused(
     with pytest.raises(Refusal) as caught:
         decided(question, {}, spillover, allowed)
     assert caught.value.code == code
+
+
+class ByFirstWord:
+    """A scorer that has learnt to read a number."""
+
+    def expected_gain(self, ask: Ask) -> float:
+        """The number."""
+        return float(ask.said[0])
+
+
+def test_difficulty_is_a_rank_among_the_latest() -> None:
+    """Told once enough are known; then the share that promised less, of a window that moves on."""
+    difficulty = difficulty_by(ByFirstWord())
+    told = [difficulty(ask(said=(str(gain),))) for gain in range(Ranked.WINDOW)]
+    assert set(told[: Ranked.ENOUGH]) == {None}
+    assert set(told[Ranked.ENOUGH :]) == {1.0}
+    assert difficulty(ask(said=("250",))) == pytest.approx(0.25)
+    for _ in range(Ranked.WINDOW):
+        difficulty(ask(said=("5",)))
+    assert difficulty(ask(said=("5",))) == 0
+    assert difficulty(ask(said=("6",))) == pytest.approx(1, abs=0.01)
+    assert difficulty(ask(said=())) is None
+
+
+def test_who_has_learnt_nothing_tells_no_difficulty() -> None:
+    """Length is no gain."""
+    assert difficulty_by(ByLength(fleet().routing))(ask(tokens=10**6)) is None
 
 
 NEVER = [(b"x-freehold-egress", b" Never ")]
