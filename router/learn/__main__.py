@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from cluster.errors import FreeholdError, UsageError
 from router.learn.artefact import Shelf, Trained, load
@@ -19,11 +20,15 @@ from router.learn.metrics import with_intervals
 from router.learn.plot import curve
 from router.learn.train import score, train
 
+Run = Callable[[argparse.Namespace], Mapping[str, object]]
+Commands = Any
+"""What argparse calls its sub-parsers is private."""
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     asked = _parser().parse_args(argv)
-    run: Callable[[argparse.Namespace], object] = asked.run
+    run: Run = asked.run
     try:
         facts = run(asked)
     except (FreeholdError, OSError) as exc:
@@ -34,32 +39,40 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m router.learn", description="Train a router on your labels.")
-    commands = parser.add_subparsers(required=True)
-    one = _command(commands.add_parser("train"), _train)
-    one.add_argument("--labels", required=True, nargs="+", type=Path, action="extend")
-    one.add_argument("--limit", type=int)
-    one.add_argument("--seed", type=int, default=0)
-    one.add_argument("--with-answers", type=Path)
-    one.add_argument("--out", required=True, type=Path)
-    one = _command(commands.add_parser("score"), _score)
-    one.add_argument("--model", required=True, type=Path)
-    one.add_argument("--labels", required=True, nargs="+", type=Path, action="extend")
-    one.add_argument("--with-answers", type=Path)
-    one.add_argument("--out", required=True, type=Path)
-    one = _command(commands.add_parser("eval"), _eval)
-    one.add_argument("--model", required=True, type=Path)
-    one.add_argument("--labels", required=True, nargs="+", type=Path, action="extend")
-    one.add_argument("--with-answers", type=Path)
-    one.add_argument("--plot", type=Path)
-    one = _command(commands.add_parser("promote"), _promote)
-    one.add_argument("--model", required=True, type=Path)
-    _command(commands.add_parser("rollback"), _rollback)
+    parser = argparse.ArgumentParser(prog="freehold router", description="Train a router on your own labels.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    one = _command(commands, "train", _train, "learn from labels which prompts gain by the strong model")
+    _labels(one)
+    one.add_argument("--limit", type=int, metavar="N", help="draw so many labels; default: all")
+    one.add_argument("--seed", type=int, default=0, metavar="S", help="decides everything random; default: 0")
+    one.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the router is written")
+    one = _command(commands, "score", _score, "write a score for each prompt; higher means the strong model")
+    _model(one)
+    _labels(one)
+    one.add_argument("--out", required=True, type=Path, metavar="CSV", help="the columns id and score")
+    one = _command(commands, "eval", _eval, "measure a router on labels: AUC, APGR, CPT, AIQ with 95 %% intervals")
+    _model(one)
+    _labels(one)
+    one.add_argument("--plot", type=Path, metavar="SVG", help="share of the strong model against quality; of one pair")
+    _model(_command(commands, "promote", _promote, "put a router in use, from the gateway's next start on"))
+    _command(commands, "rollback", _rollback, "take the latest promotion back")
     return parser
 
 
-def _command(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], object]) -> argparse.ArgumentParser:
-    parser.add_argument("--json", action="store_true")
+def _labels(parser: argparse.ArgumentParser) -> None:
+    about = "parquet or JSON lines; docs/router.md has the columns"
+    parser.add_argument("--labels", required=True, nargs="+", type=Path, action="extend", metavar="FILE", help=about)
+    about = "the weak model's answers, to be read as well"
+    parser.add_argument("--with-answers", type=Path, metavar="FILE", help=about)
+
+
+def _model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", required=True, type=Path, metavar="DIR", help="what train wrote")
+
+
+def _command(commands: Commands, name: str, run: Run, about: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about)
+    parser.add_argument("--json", action="store_true", help="print JSON for scripts")
     parser.set_defaults(run=run)
     return parser
 

@@ -31,7 +31,7 @@ _TOPIC: Final = 20
 """Labels by which a topic's mean is pulled to the mean of all."""
 _STRENGTH: Final = 4.0
 _GROWTH: Final = Growth(trees=200, depth=4, columns=0.35)
-_BOOSTED: Final = 1.2
+_BOOSTED: Final = 0.8
 """Weight of the trees beside the words, each in units of its spread."""
 
 

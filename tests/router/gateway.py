@@ -6,6 +6,7 @@ import io
 import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Self
 
 import uvicorn
@@ -48,7 +49,11 @@ class Running:
     """``async with Running(fleet)`` serves it; leaving cuts what is open and takes it down at once."""
 
     def __init__(
-        self, fleet: Fleet, engines: str = "http://127.0.0.1:9/{model}", archive: Archive | None = None
+        self,
+        fleet: Fleet,
+        engines: str = "http://127.0.0.1:9/{model}",
+        archive: Archive | None = None,
+        home: Path | None = None,
     ) -> None:
         """Nothing listens yet."""
         self._out = io.BytesIO()
@@ -56,7 +61,7 @@ class Running:
         self._socket.bind(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         self._log = JsonLog(self._out)
-        self.app = build(fleet, engines, self._log, archive)
+        self.app = build(fleet, engines, self._log, archive, home)
         self.server = uvicorn.Server(config(self.app, fleet.gateway.deadlines.drain))
 
     async def __aenter__(self) -> Self:

@@ -1,0 +1,31 @@
+"""A promoted router decides in the gateway, and every decision says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from router.learn.artefact import Shelf
+from router.learn.train import train
+from tests.router.gateway import Running, chat, fleet_of
+from tests.router.learn.prompts import labels
+
+pytestmark = pytest.mark.anyio
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+async def test_the_gateway_routes_by_what_was_learned(tmp_path: Path) -> None:
+    """The same question goes by length first, and by the labels after a promotion."""
+    train(labels(300), {}, 0, tmp_path / "made")
+    capital = chat(messages=[{"role": "user", "content": "What is the capital of Peru? Asked for the 5th time."}])
+    sums = chat(messages=[{"role": "user", "content": "Calculate 123 * 456 and explain each step."}])
+    found = []
+    for _ in range(2):
+        async with Running(fleet_of(NOWHERE, NOWHERE, NOWHERE), home=tmp_path) as gateway:
+            found += [(await gateway.post("/v1/route", body)).json["reason"] for body in (capital, sums)]
+        Shelf(tmp_path).promote(tmp_path / "made")
+    assert found[:2] == ["short-prompt", "short-prompt"]
+    assert found[2] == "learned-easy"
+    assert found[3] in {"learned-easy", "learned-hard"}
