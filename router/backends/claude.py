@@ -89,7 +89,7 @@ class Claude:
 
         """
         del request_id
-        body = orjson.dumps(self._put(path, request))
+        body = self._body(path, request)
         self.breaker.trying()
         if audit is not None:
             audit(len(body))
@@ -107,6 +107,13 @@ class Claude:
         self.breaker.succeeded()
         self.answered_at = time.monotonic()
         return found
+
+    def _body(self, path: bytes, request: Request) -> bytes:
+        try:
+            return orjson.dumps(self._put(path, request))
+        except orjson.JSONEncodeError as exc:
+            msg = "messages: the arguments of an earlier tool call are nested too deep"
+            raise UnfitError(msg, "messages") from exc
 
     def _put(self, path: bytes, request: Request) -> Request:
         """The body: translated, or as it came, for the vendor's model, with marks where its cache has a price."""

@@ -290,6 +290,10 @@ async def test_the_vendors_refusal_reaches_the_caller(engines: Trio, pair: tuple
     assert not pair[1].seen
 
 
+NESTED = 400 * '{"a":' + "1" + 400 * "}"
+DEEP = [{"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": NESTED}}]}]
+
+
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
@@ -297,8 +301,9 @@ async def test_the_vendors_refusal_reaches_the_caller(engines: Trio, pair: tuple
         ({"logprobs": True}, None),
         ({"stop": ["\n"]}, "stop"),
         ({"tools": [{"type": "function", "function": {"name": "a.b"}}]}, "tools"),
+        ({"messages": DEEP}, "messages"),
     ],
-    ids=["n", "logprobs", "white stop", "dotted tool"],
+    ids=["n", "logprobs", "white stop", "dotted tool", "deep arguments"],
 )
 async def test_what_the_vendor_has_no_word_for_never_leaves(
     engines: Trio, pair: tuple[Engine, Engine], fields: dict[str, object], param: str | None
