@@ -100,9 +100,18 @@ def _operation(endpoint: Endpoint, schema: Document) -> Document:
     error = "AnthropicError" if endpoint.path == "/v1/messages" else "Error"
     return {
         "summary": _SUMMARIES[endpoint.path],
+        "parameters": [_EGRESS],
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
         "responses": {"200": {"description": "The answer", "content": kinds}, **_errors(error)},
     }
+
+
+_EGRESS: Document = {
+    "name": "x-freehold-egress",
+    "in": "header",
+    "description": "`never` keeps the request on the site, whatever the plan permits",
+    "schema": {"type": "string", "enum": ["never"]},
+}
 
 
 def _errors(schema: str) -> Document:
@@ -127,6 +136,7 @@ def _route() -> Document:
     return {
         "post": {
             "summary": "Who would answer, and why, without generating",
+            "parameters": [_EGRESS],
             "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
             "responses": answers,
         },
