@@ -32,7 +32,9 @@ _TOPIC: Final = 20
 _STRENGTH: Final = 4.0
 _GROWTH: Final = Growth(trees=200, depth=4, columns=0.35)
 _BOOSTED: Final = 0.8
-"""Weight of the trees beside the words, each in units of its spread."""
+_ANSWERED: Final = 5.0
+"""Weight of the trees beside the words, each in units of its spread; and where there is an answer, whose looks tell more
+than its words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ def _fit(labels: Sequence[Label], sights: Sequence[Sight], folds: NDArray[np.int
     rows = np.stack([stacked(linear, sight.looks) for linear, sight in zip(unseen, sights, strict=True)])
     forest = grow(rows, strong - strong.mean(), _GROWTH, seed).minus(grow(rows, weak - weak.mean(), _GROWTH, seed))
     spreads = unseen[:, 0].std(), forest.many(rows).std()
-    return Head(texts, forest, Blend(1 / max(spreads[0], 1e-6), _BOOSTED / max(spreads[1], 1e-6), 1.0, 0.0))
+    boosted = _BOOSTED if len(sides) == 1 else _ANSWERED
+    return Head(texts, forest, Blend(1 / max(spreads[0], 1e-6), boosted / max(spreads[1], 1e-6), 1.0, 0.0))
 
 
 def _smooth(values: Floats, topics: NDArray[np.int64]) -> Floats:

@@ -35,7 +35,7 @@ def see(prompt: str, answer: Answer | None = None) -> Sight:
     found = scan(prompt)
     if answer is None:
         return Sight((buckets(found),), features(found))
-    looks, said = answer_features(found, answer.text, answer.parsed)
+    looks, said = answer_features(prompt, found, answer.text, answer.parsed)
     return Sight((buckets(found), buckets(said, SALT)), np.concatenate((features(found), looks)))
 
 

@@ -44,11 +44,12 @@ class Forest:
     def one(self, row: NDArray[np.float32]) -> float:
         """The sum of the trees for one row."""
         count, inner = self.features.shape
-        trees = np.arange(count)
-        node = np.zeros(count, np.int64)
+        features, thresholds, trees = self.features.ravel(), self.thresholds.ravel(), np.arange(count)
+        node, root = np.zeros(count, np.int64), trees * inner
         for _ in range((inner + 1).bit_length() - 1):
-            node = 2 * node + 1 + (row[self.features[trees, node]] > self.thresholds[trees, node])
-        return float(self.leaves[trees, node - inner].sum())
+            at = root + node
+            node += node + 1 + (row.take(features.take(at)) > thresholds.take(at))
+        return float(self.leaves.ravel().take(trees * (inner + 1) + node - inner).sum())
 
     def many(self, rows: NDArray[np.float32]) -> Floats:
         """The same for many."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router.learn import ridge
-from router.learn.ridge import BITS, BUCKETS, Rows
+from router.learn.ridge import BITS, Rows
 from router.learn.text import Scan, grams, pieces
 
 Floats = NDArray[np.float64]
@@ -26,11 +26,12 @@ _SHIFT: Final = np.uint64(64 - BITS)
 
 def buckets(found: Scan, salt: int = 0) -> Buckets:
     """The buckets that a text's words, pairs of words and pieces of four bytes fill, each once."""
-    filled = np.zeros(BUCKETS, np.bool_)
-    filled[(grams(found.hashes, salt) >> _SHIFT).view(np.int64)] = True
-    if not salt:
-        filled[(pieces(found.data) >> _SHIFT).view(np.int64)] = True
-    return np.flatnonzero(filled)
+    hashes = grams(found.hashes, salt) if salt else np.concatenate((grams(found.hashes), pieces(found.data)))
+    filled = (hashes >> _SHIFT).astype(np.uint16)
+    filled.sort(kind="stable")  # of two bytes: by radix
+    first = np.ones(len(filled), np.bool_)
+    np.not_equal(filled[1:], filled[:-1], out=first[1:])
+    return filled[first].astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
