@@ -85,6 +85,13 @@ def raise_error(payload: Json) -> None:
     raise CutError(msg)
 
 
+def _must(holds: bool) -> None:
+    """Raise CutError for what only looks like an answer: a message is one, from its start on."""
+    if not holds:
+        msg = "what came is no message"
+        raise CutError(msg)
+
+
 class Hosted:
     """One exchange."""
 
@@ -97,7 +104,7 @@ class Hosted:
         self._splitter = Splitter()
         self._deadline = 0.0
         self._which = ("", 0.0)
-        self._said = self._complete = False
+        self._begun = self._said = self._complete = False
         self._failure: UpstreamError | None = None
         """Came with the last piece; told once that is out."""
 
@@ -150,7 +157,9 @@ class Hosted:
             for raw, event in self._splitter.feed(data):
                 raise_error(event)
                 self._said = self._said or event.get("type") not in _SILENT
+                self._begun = self._begun or event.get("type") == "message_start"
                 self._complete = self._complete or event.get("type") == "message_stop"
+                _must(self._begun or not self._complete)
                 told += self._dialect.event(raw, event)
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             msg = f"the stream is malformed ({type(exc).__name__})"
@@ -177,6 +186,7 @@ class Hosted:
         try:
             message = orjson.loads(body)
             raise_error(message)
+            _must(message.get("type") == "message")
             told = self._dialect.whole(message)
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             msg = f"the answer is malformed ({type(exc).__name__})"
