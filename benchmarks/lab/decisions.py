@@ -39,14 +39,14 @@ HOSTILE: Final = {
 }
 
 
-def decision_times(trained: Trained, prompts: Sequence[str]) -> dict[str, float]:
+def decision_times(trained: Trained, prompts: Sequence[str], rounds: int = ROUNDS) -> dict[str, float]:
     """Percentiles in ms; and what begging for the large model wins."""
     policy = _policy(trained)
     rng = random.Random(0)  # noqa: S311 - no secret
     found: dict[str, float] = {}
-    for name, characters, rounds in (("2k", 8_000, ROUNDS), ("100k", 400_000, ROUNDS // 10)):
+    for name, characters, count in (("2k", 8_000, rounds), ("100k", 400_000, rounds // 10)):
         texts = [_text(rng, characters) for _ in range(20)]
-        times = np.array([_ms(policy, texts[at % len(texts)]) for at in range(rounds)])
+        times = np.array([_ms(policy, texts[at % len(texts)]) for at in range(count)])
         found |= {f"decision_{name}_tokens_p{q}_ms": float(np.percentile(times, q)) for q in (50, 99)}
     found["hostile_worst_ms"] = max(_ms(policy, text) for text in HOSTILE.values() for _ in range(5))
     found["begging_extra_large_share"] = _won_by_begging(trained, prompts)

@@ -27,7 +27,7 @@ def answer_features(prompt: str, asked: Scan, text: str, parsed: str) -> tuple[R
 
 
 def _signs(asked: Scan, found: Scan, text: str, result: str) -> tuple[float, ...]:
-    """Stated, read out, repetition, echo of the prompt, doubts, ended, how far from the end, where, how often, which."""
+    """Stated, read out, repetition, echo of the prompt, doubts, ended, how far from the end, where, count, which."""
     words = max(len(found.hashes), 1)
     runs = _triples(found.hashes)
     lower = text.lower()

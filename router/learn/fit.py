@@ -33,8 +33,8 @@ _STRENGTH: Final = 4.0
 _GROWTH: Final = Growth(trees=200, depth=4, columns=0.35)
 _BOOSTED: Final = 0.8
 _ANSWERED: Final = 5.0
-"""Weight of the trees beside the words, each in units of its spread; and where there is an answer, whose looks tell more
-than its words."""
+"""Weight of the trees beside the words, each in units of its spread; and where there is an answer, whose looks tell
+more than its words."""
 
 
 @dataclass(frozen=True, slots=True)

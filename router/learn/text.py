@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-HEAD: Final = 1536
+HEAD: Final = 1280
 """Characters seen at the beginning of a text; prompts seldom are longer, and a decision must not take longer."""
-TAIL: Final = 1024
+TAIL: Final = 768
 """Characters seen at the end, where the question usually stands."""
 
 Hashes = NDArray[np.uint64]
@@ -81,15 +81,19 @@ def scan(text: str) -> Scan:
     begins = np.flatnonzero((word[1:-1] > word[:-2]) | sign)
     ends = np.flatnonzero((word[1:-1] > word[2:]) | sign) + 1
     sums = np.zeros(len(data) + 1, np.uint64)
-    np.cumsum(data * _POWERS[: len(data)], out=sums[1:])
+    np.multiply(data, _POWERS[: len(data)], out=sums[1:])
+    np.cumsum(sums[1:], out=sums[1:])
     hashes = mixed((sums.take(ends) - sums.take(begins)) * _INVERSES.take(begins))
     return Scan(len(text), data, raw, np.bincount(raw, minlength=256), begins, ends - begins, hashes)
 
 
 def mixed(hashes: Hashes) -> Hashes:
     """Spread every bit over all others."""
-    hashes = (hashes ^ (hashes >> _SHIFT)) * _MIX
-    return hashes ^ (hashes >> _SHIFT)
+    spread = hashes >> _SHIFT
+    spread ^= hashes
+    spread *= _MIX
+    spread ^= spread >> _SHIFT
+    return spread
 
 
 def grams(hashes: Hashes, salt: int = 0) -> Hashes:
@@ -108,4 +112,6 @@ def pieces(data: NDArray[np.uint8]) -> Hashes:
     """Every four bytes in a row: endings, formulas, and languages without spaces."""
     count = max(len(data) - 3, 0)
     four = np.ndarray((count,), "<u4", data, strides=(1,)).astype(np.uint64)
-    return mixed((four + _PIECE) * _MIX)
+    four += _PIECE
+    four *= _MIX
+    return mixed(four)

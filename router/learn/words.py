@@ -26,8 +26,8 @@ _SHIFT: Final = np.uint64(64 - BITS)
 
 def buckets(found: Scan, salt: int = 0) -> Buckets:
     """The buckets that a text's words, pairs of words and pieces of four bytes fill, each once."""
-    hashes = grams(found.hashes, salt) if salt else np.concatenate((grams(found.hashes), pieces(found.data)))
-    filled = (hashes >> _SHIFT).astype(np.uint16)
+    parts = (grams(found.hashes, salt),) if salt else (grams(found.hashes), pieces(found.data))
+    filled = np.concatenate([(part >> _SHIFT).astype(np.uint16) for part in parts])
     filled.sort(kind="stable")  # of two bytes: by radix
     first = np.ones(len(filled), np.bool_)
     np.not_equal(filled[1:], filled[:-1], out=first[1:])
@@ -47,7 +47,7 @@ class Words:
     def one(self, filled: Buckets) -> Floats:
         """Every score of one text."""
         norm = float(np.linalg.norm(self.rarity.take(filled).astype(np.float32))) * self.units[0] + 1e-6
-        return np.asarray(self.weights.take(filled, 1).sum(1, dtype=np.int64) * self.units[1:] / norm)
+        return np.asarray(self.weights.take(filled, 1).sum(1, dtype=np.int32) * self.units[1:] / norm)
 
     def many(self, texts: Sequence[Buckets]) -> Floats:
         """Of many; [text, score]."""
