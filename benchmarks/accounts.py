@@ -15,15 +15,17 @@ from typing import Final
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.lab import sides
 from benchmarks.lab.accounts import bank
+from benchmarks.lab.accounts_fairness import fairness
 from benchmarks.lab.accounts_load import load
 from benchmarks.lab.accounts_races import MESSAGES, races
+from benchmarks.lab.accounts_reach import reach
 from benchmarks.lab.crash import crashes
 from benchmarks.lab.measures import FULL, QUICK, Figures, Plan
 from benchmarks.lab.processes import logs
 from benchmarks.lab.report import Target, machine, publish, versions
 from cluster.errors import FreeholdError
 
-PARTS: Final = ("load", "crash", "races")
+PARTS: Final = ("load", "crash", "races", "fairness", "reach")
 KILLS, QUICK_KILLS = 1000, 10
 CRASH_SECONDS: Final = 1800
 """The crash loop ends then, whatever it has reached; its target of kills is missed in that case."""
@@ -37,6 +39,9 @@ TARGETS: Final = (
     Target("unary_per_core_s_vs_litellm", ">=", 20),
     Target("ledger_rows_minus_gateway_answers", "==", 0),
     Target("answers_without_row", "==", 0),
+    Target("fairness_p99_beside_burst", "<=", 1.2),
+    Target("revoked_everywhere_max_ms", "<=", 1000),
+    Target("usage_by_day_s", "<=", 2),
     Target("crash_missing", "==", 0),
     Target("crash_doubled", "==", 0),
     Target("crash_totals_minus_rows", "==", 0),
@@ -85,6 +90,14 @@ def measure(parts: list[str], plan: Plan, kills: int, folder: Path) -> Figures:
             _say("races for money and for messages")
             with bank() as books:
                 figures |= races(books, engine.url, folder)
+        if "fairness" in parts:
+            _say("one tenant's burst beside another tenant")
+            with bank() as books:
+                figures |= fairness(books, folder)
+        if "reach" in parts:
+            _say("a revocation over four gateways, and a year's usage")
+            with bank() as books:
+                figures |= reach(books, engine.url, folder)
         if "crash" in parts:
             _say(f"{kills:,} kills under load")
             with bank() as books:
