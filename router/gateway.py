@@ -177,7 +177,7 @@ class Gateway:
                     raise
                 await self._last_attempt(call, target, request, others=others)
         finally:
-            target.slots.give()
+            target.slots.give(call.tab.caller)
 
     async def _last_attempt(self, call: Call, target: Backend, request: Request, *, others: bool) -> None:
         try:

@@ -21,6 +21,8 @@ Clock = Callable[[], float]
 _NO_WINDOW = datetime.min.replace(tzinfo=UTC)
 _FIRST_BLOCK = 8
 """Times what the first request needs."""
+_SURELY_S = 1.0
+"""A window that ends so soon may be over for the database, or for this gateway."""
 
 
 class Lease:
@@ -158,11 +160,17 @@ class Allowance:
         self.renew()
         return changed
 
-    def accept(self, ask: Ask, grant: Grant, asked_at: float) -> None:
-        """Take over what the database granted, into the lease of its window."""
+    def accept(self, ask: Ask, grant: Grant, asked_at: float) -> Lease | None:
+        """Take over what the database granted, into the lease of its window; returns a lease that had to make way.
+
+        A window before the one that is held is either over, or the database's clock was set back.
+        """
         held = next((lease for lease in self.leases if lease.kind == ask.kind), None)
-        if held is None or (grant.window_start < held.window_start):
-            return
+        if held is None:
+            return None
+        if grant.window_start < held.window_start and self._clock() + _SURELY_S >= asked_at + grant.seconds_left:
+            return None
+        replaced: Lease | None = None
         if held.window_start in (_NO_WINDOW, grant.window_start):
             held.add(grant, ask, asked_at)
         else:
@@ -172,7 +180,9 @@ class Allowance:
                 held.following = fresh
             else:
                 self.leases = tuple(fresh if lease is held else lease for lease in self.leases)
+                replaced = held
         self.renew()
+        return replaced
 
     def shortfalls(self, messages: int, tokens: int) -> list[tuple[Lease, int, int]]:
         """The leases that must be added to before a request fits: each with its need, and how much of it lacks."""
@@ -201,12 +211,18 @@ class Allowance:
         for lease in self.leases:
             lease.used, lease.denied_until, lease.following = 0, -NEVER, None
 
+    def begin_anew(self) -> tuple[Lease, ...]:
+        """Forget every window, because the database's clock was set; returns the leases, to be given back."""
+        before = self.leases
+        self.leases = tuple(Lease(lease.kind, lease.limit) for lease in before)
+        self.renew()
+        return before
+
     def lose(self) -> None:
         """Forget every lease: the database has given them to others."""
         for lease in self.leases:
             lease.lost = True
-        self.leases = tuple(Lease(lease.kind, lease.limit) for lease in self.leases)
-        self.renew()
+        self.begin_anew()
 
     def take(self, messages: int, tokens: int, good_until: float) -> Hold | None:
         """Hold what a request may use; None when that cannot be said from here."""

@@ -149,7 +149,7 @@ _SWEEP = text("""
 
 _PURGE = text("""
     DELETE FROM reservations
-    WHERE micros = 0 AND expires_at < now() - interval '1 day' AND month < now() - interval '62 days'
+    WHERE micros = 0 AND expires_at < now() - interval '1 day' AND month < now() - interval '1200 days'
 """)
 
 

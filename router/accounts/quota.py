@@ -177,6 +177,7 @@ class Quotas:
     async def _tick(self) -> None:
         for _ in range(_TIDY_EVERY):
             await asyncio.sleep(_TICK_S)
+            self._supply.notice_set_clock()
             await self._supply.look_ahead()
         await self._supply.tidy()
 

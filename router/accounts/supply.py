@@ -8,6 +8,7 @@ Neighbours: :mod:`router.accounts.quota` admits; :mod:`router.accounts.leases` h
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -26,10 +27,14 @@ IDLE_S = 60.0
 """After so long without a request a tenant's units go back."""
 SCARCE_S = 2.0
 """How long a recall keeps gateways from leasing ahead of need; longer than any recall waits."""
+SET_S = 5.0
+"""A clock that is so far off from one look to the next was set."""
 _BATCH = 256
 """Tenants in one transaction of the background."""
 _SILENT = 0.4
 """Part of the time to death after which a holder's answer is not waited for."""
+
+_log = logging.getLogger(__name__)
 
 
 class _Granted(NamedTuple):
@@ -57,6 +62,7 @@ class Supply:
         self._thirsty: set[Allowance] = set()
         self._thirst = asyncio.Event()
         self._looked_ahead: datetime | None = None
+        self._offset: float | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def open(self) -> None:
@@ -101,8 +107,8 @@ class Supply:
         """
         async with allowance.wire:
             granted, shortage = await self._lease(asks, rooms)
-            for ask, grant, asked_at in granted:
-                allowance.accept(ask, grant, asked_at)
+            for one in granted:
+                self._accept(allowance, one)
         if len(granted) < len(asks):
             raise LookupError(allowance.tenant)
         return shortage
@@ -118,10 +124,10 @@ class Supply:
             if given := _take_free(allowance.tenant, leases, self._clock()):
                 await give(connection, self._gateway, given)
 
-    async def restock(self, allowance: Allowance) -> None:
-        """Give back what is free, because the tenant has changed; what is needed is leased anew."""
+    async def restock(self, allowance: Allowance, leases: Iterable[Lease] | None = None) -> None:
+        """Give back what is free, in some or all leases; what is needed is leased anew."""
         try:
-            await self.drop(allowance, allowance.leases)
+            await self.drop(allowance, allowance.leases if leases is None else leases)
         except StoreUnavailableError:
             return  # it stays leased, and unused
 
@@ -135,6 +141,14 @@ class Supply:
             some = [self._thirsty.pop() for _ in range(min(_BATCH, len(self._thirsty)))]
             now = self._clock()
             await self._stock({allowance: _low(allowance, now) for allowance in some})
+
+    def notice_set_clock(self) -> None:
+        """Look whether the database's clock was set; then all windows are other ones, or begin and end otherwise."""
+        before, self._offset = self._offset, self._store.now().timestamp() - self._clock()
+        if before is not None and abs(self._offset - before) > SET_S:
+            _log.warning("the database's clock was set, by %.0f s", self._offset - before)
+            for allowance in self.allowances.values():
+                self.spawn(self.restock(allowance, allowance.begin_anew()))
 
     async def look_ahead(self) -> None:
         """In the last seconds of a minute, lease the next one's units for those who are active."""
@@ -167,11 +181,17 @@ class Supply:
             for allowance in free:
                 await allowance.wire.acquire()
             granted, _ = await self._lease([ask for asks in free.values() for ask in asks], None)
-            for ask, grant, asked_at in granted:
-                owners[ask.tenant].accept(ask, grant, asked_at)
+            for one in granted:
+                self._accept(owners[one.ask.tenant], one)
         finally:
             for allowance in free:
                 allowance.wire.release()
+
+    def _accept(self, allowance: Allowance, granted: _Granted) -> None:
+        """Take a grant over; what is free in a lease that it takes the place of goes back: a clock was set."""
+        replaced = allowance.accept(*granted)
+        if replaced is not None and replaced.free > 0:
+            self.spawn(self.restock(allowance, [replaced]))
 
     # -- with the database ------------------------------------------------------------------------------------------
 

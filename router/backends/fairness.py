@@ -9,6 +9,8 @@ caller who has had, or asks for, the most. (Start-time fair queueing: Goyal, Vin
 from __future__ import annotations
 
 import heapq
+from collections import Counter
+from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
 Item = TypeVar("Item")
@@ -29,6 +31,8 @@ class FairQueue(Generic[Item]):
         """Empty."""
         self._heap: list[tuple[float, int, Item]] = []
         self._tags: dict[Item, float] = {}
+        self._names: dict[Item, str] = {}
+        self._callers: Counter[str] = Counter()
         self._last: dict[str, float] = {}
         self._time = 0.0
         self._count = 0
@@ -44,26 +48,43 @@ class FairQueue(Generic[Item]):
     def push(self, item: Item, caller: Caller) -> None:
         """Queue an item."""
         tag = self._last[caller.name] = self.tag(caller)
-        self._tags[item] = tag
+        self._tags[item], self._names[item] = tag, caller.name
+        self._callers[caller.name] += 1
         self._count += 1
         heapq.heappush(self._heap, (tag, self._count, item))
 
-    def pop(self) -> Item | None:
-        """Take the item whose turn it is; None when none waits."""
-        while self._heap:
-            tag, _, item = heapq.heappop(self._heap)
-            if self._tags.pop(item, None) is not None:
-                self._time = tag
-                self._forget()
-                return item
-        return None
+    def pop(self, may: Callable[[str], bool]) -> Item | None:
+        """Take the item whose turn it is, of a caller that ``may`` be served, by its name; None when none waits."""
+        passed: list[tuple[float, int, Item]] = []
+        found: Item | None = None
+        while found is None and any(map(may, self._callers)):
+            tag, count, item = heapq.heappop(self._heap)
+            if item not in self._tags:
+                continue
+            if may(self._names[item]):
+                found, self._time = item, max(self._time, tag)
+                self._drop(item)
+            else:
+                passed.append((tag, count, item))
+        for entry in passed:
+            heapq.heappush(self._heap, entry)
+        self._forget()
+        return found
 
     def remove(self, item: Item) -> None:
         """Take an item out, wherever it is."""
-        self._tags.pop(item, None)
+        if item in self._tags:
+            self._drop(item)
         if len(self._heap) > 2 * len(self._tags) + 64:
             self._heap = [entry for entry in self._heap if entry[2] in self._tags]
             heapq.heapify(self._heap)
+
+    def _drop(self, item: Item) -> None:
+        del self._tags[item]
+        name = self._names.pop(item)
+        self._callers[name] -= 1
+        if not self._callers[name]:
+            del self._callers[name]
 
     def last(self) -> tuple[float, Item] | None:
         """The item with the largest tag, and its tag."""

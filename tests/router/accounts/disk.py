@@ -45,8 +45,12 @@ def disk(path: Path, megabytes: int) -> Iterator[Disk]:
     """Mounted within the block, gone with all it holds afterwards."""
     path.mkdir()
     options = f"size={megabytes}m,mode=0755"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)], check=True)
+    _run("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path))
     try:
         yield Disk(path)
     finally:
-        subprocess.run(["umount", "--lazy", str(path)], check=True)
+        _run("umount", "--lazy", str(path))
+
+
+def _run(*words: str) -> None:
+    subprocess.run(words, check=True)

@@ -1,4 +1,4 @@
-"""A disk is full, the database's or the gateways' own: errors that say so, nothing lost, and all by itself afterwards."""
+"""A disk is full, the database's or the gateways' own: errors that say so, nothing lost, and recovery by itself."""
 
 from __future__ import annotations
 
