@@ -44,12 +44,12 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         fleet = load_fleet(options.fleet)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump would hold keys and prompts
+        os.environ[_FLEET], os.environ[_ENGINES] = str(options.fleet), options.engines
+        _run(fleet, options.host or fleet.gateway.host, options.port or fleet.gateway.port)
     except FreeholdError as exc:
         sys.stderr.write(f"{exc}\n")
         return exc.exit_code
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump would hold keys and prompts
-    os.environ[_FLEET], os.environ[_ENGINES] = str(options.fleet), options.engines
-    _run(fleet, options.host or fleet.gateway.host, options.port or fleet.gateway.port)
     return 0
 
 

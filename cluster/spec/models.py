@@ -165,6 +165,11 @@ class Model(Noun):
                 yield (field,), "only engine 'vllm' has it; the server at url chooses its own"
 
     @property
+    def key_env(self) -> str:
+        """The environment variable that holds the key; empty for none."""
+        return self.api_key_env or ("ANTHROPIC_API_KEY" if self.engine is Engine.CLAUDE else "")
+
+    @property
     def answer_limit(self) -> int:
         """Tokens of the longest answer to a request that sets no limit."""
         return self.answer_tokens or (_ANSWER_TOKENS if self.engine is Engine.CLAUDE else self.context_length)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import socket
 import subprocess
@@ -22,6 +23,7 @@ def check(plan: Plan) -> None:
     """Raise the first reason why ``plan`` cannot work here."""
     no_leftovers(plan)
     port_free(plan.fleet.gateway.host, plan.port)
+    keys_present(plan.fleet)
     if plan.has_engines:
         engines_installed()
         sources_exist(plan.fleet)
@@ -62,6 +64,14 @@ def _listener(port: int) -> str:
         return f" by {psutil.Process(pids[0]).name()} (pid {pids[0]})" if pids and pids[0] else ""
     except psutil.Error:
         return ""
+
+
+def keys_present(fleet: Fleet) -> None:
+    """A hosted model answers nobody without a key."""
+    for name, model in fleet.models.items():
+        if model.engine is Engine.CLAUDE and not os.environ.get(model.key_env, "").strip():
+            msg = f"model {name!r}: the environment variable {model.key_env} holds no key; set it, or remove the model"
+            raise StartError(msg)
 
 
 def engines_installed() -> None:

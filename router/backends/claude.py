@@ -30,7 +30,6 @@ from router.decide.facts import Load
 from router.wire.parse import Request
 
 URL = "https://api.anthropic.com"
-KEY_ENV = "ANTHROPIC_API_KEY"
 _CHAT = b"/v1/chat/completions"
 _OK = 200
 _REFUSALS = frozenset({400, 413, 422})
@@ -51,10 +50,9 @@ class Claude:
             StartError: it is not there.
 
         """
-        variable = model.api_key_env or KEY_ENV
-        key = os.environ.get(variable, "").strip()
+        key = os.environ.get(model.key_env, "").strip()
         if not key:
-            msg = f"model {name!r}: the environment variable {variable} holds no key; set it, or remove the model"
+            msg = f"model {name!r}: the environment variable {model.key_env} holds no key; set it, or remove the model"
             raise StartError(msg)
         self.name, self.model = name, model
         self.served_as = model.served_as or name

@@ -242,6 +242,24 @@ def test_a_fleet_file_that_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "nonsense" in capsys.readouterr().err
 
 
+async def test_a_hosted_model_without_its_key(tmp_path: Path) -> None:
+    """It is told in one line, and the exit code is that of a start that failed."""
+    file = tmp_path / "fleet.yaml"
+    file.write_text(
+        "name: x\nmodels: {c: {engine: claude, api_key_env: FREEHOLD_NO_SUCH_KEY, price: {prompt: 1, completion: 1}}}\n"
+        "spillover: {open_usd_per_day: 1}\n"
+    )
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "router", "--fleet", str(file), "--port", "1"),
+        cwd=ROOT,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, told = await soon(child.communicate())
+    assert (child.returncode, len(told.decode().strip().splitlines())) == (3, 1)
+    assert b"FREEHOLD_NO_SUCH_KEY holds no key" in told
+
+
 async def test_a_port_that_is_taken(tmp_path: Path, engines: Trio) -> None:
     """A port that somebody has is told without a traceback, and is no success."""
     with socket.socket() as taken:

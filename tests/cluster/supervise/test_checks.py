@@ -42,6 +42,17 @@ def test_a_model_that_is_not_there_is_named() -> None:
         checks.sources_exist(fleet)
 
 
+def test_a_hosted_model_needs_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known before a minute of loading; blanks are no key."""
+    fleet = load_fleet("fleets/spillover.yaml")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", " ")
+    with pytest.raises(StartError, match="'claude-haiku': the environment variable ANTHROPIC_API_KEY holds no key"):
+        checks.keys_present(fleet)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "key")
+    assert {model.key_env for model in fleet.models.values()} == {"", "ANTHROPIC_API_KEY"}
+    checks.keys_present(fleet)
+
+
 def test_gpus_are_counted() -> None:
     """The replicas that always run must find their GPUs."""
     fleet = load_fleet("fleets/h100.yaml")
