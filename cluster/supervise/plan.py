@@ -18,6 +18,9 @@ from cluster.spec import Engine, Fleet
 from cluster.supervise.processes import RUN_VARIABLE
 from cluster.supervise.state import Home, Record
 
+_SECRETS = ("ANTHROPIC_API_KEY", "FREEHOLD_PEPPER", "FREEHOLD_DATABASE_URL", "FREEHOLD_KEY", "FREEHOLD_BACKUP_KEY")
+"""Variables that neither engines nor the database need, whether the fleet file names them or not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -56,7 +59,7 @@ class Plan:
         )
 
     def environment(self, record: Record, part: str) -> dict[str, str]:
-        """What the processes of one part of this start inherit.
+        """What the processes of one part of this start inherit: secrets only the gateway, which is who uses them.
 
         Each part has a mark of its own, because it ends its own leftovers by it. ``SPT_NOENV`` keeps setproctitle,
         which Ray and vLLM call, from writing over the environment that marks them.
@@ -68,7 +71,13 @@ class Plan:
             "TMPDIR": record.scratch,
             "PYTHONUNBUFFERED": "1",
         }
-        return {**os.environ, **mine}
+        return {name: value for name, value in os.environ.items() if name not in self._withheld(part)} | mine
+
+    def _withheld(self, part: str) -> set[str]:
+        if part == "gateway":
+            return set()
+        keys = {model.key_env for model in self.fleet.models.values()}
+        return keys | {self.fleet.database.url_env, *_SECRETS}
 
     def serving_command(self, record: Record) -> list[str]:
         """Starts the engines."""
