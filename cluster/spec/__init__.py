@@ -5,8 +5,10 @@ from cluster.spec.fleet import AUTO, Fleet
 from cluster.spec.gateway import Deadlines, Gateway, Limits
 from cluster.spec.models import Accelerator, Capability, Engine, Model, Price, Replicas
 from cluster.spec.routing import Routing, Tiers
+from cluster.spec.slo import Slo
 from cluster.spec.spillover import SPILLOVER, Spillover, Trigger
 from cluster.spec.tenants import Budget, Plan, ResponseCache, Tenants
+from cluster.spec.traffic import Lengths, Shape, Traffic
 
 __all__ = [
     "AUTO",
@@ -19,6 +21,7 @@ __all__ = [
     "Engine",
     "Fleet",
     "Gateway",
+    "Lengths",
     "Limits",
     "Model",
     "Plan",
@@ -26,8 +29,11 @@ __all__ = [
     "Replicas",
     "ResponseCache",
     "Routing",
+    "Shape",
+    "Slo",
     "Spillover",
     "Tenants",
     "Tiers",
+    "Traffic",
     "Trigger",
 ]

@@ -1,9 +1,27 @@
-"""Which latencies the fleet promises. No field yet: nothing checks them."""
+"""Which latencies the fleet promises: planned for, predicted by the router, judged by load tests."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from cluster.spec.base import Noun
+
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class Slo(Noun):
-    """Its place in the fleet file is kept; any field in it is refused as unknown."""
+    """What users are promised. A figure that is not set is not promised and never judged."""
+
+    ttft_p95_s: Seconds | None = None
+    """Seconds until the first token, of 95 in 100 requests."""
+    tpot_p95_s: Seconds | None = None
+    """Seconds per output token after the first, of 95 in 100 requests; 0.05 reads as 20 tokens a second."""
+    e2e_p95_s: Seconds | None = None
+    """Seconds until the whole answer, of 95 in 100 requests. Depends on the lengths of answers."""
+    error_rate: Share = 0.001
+    """Share of requests that may fail; 1 turns the promise off."""
+    goodput: Share | None = None
+    """Share of requests that must hold every latency above at once, each on its own; such as 0.99."""

@@ -1,0 +1,1 @@
+"""How long engines take; start with :mod:`cluster.latency.timing`."""
