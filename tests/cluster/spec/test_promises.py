@@ -31,6 +31,6 @@ def test_a_fleet_without_traffic_has_none() -> None:
 )
 def test_what_cannot_be_is_refused_by_name(text: str, expected: str) -> None:
     """The message names the field."""
-    with pytest.raises(FleetFileError, match="f.yaml:3") as caught:
+    with pytest.raises(FleetFileError, match=r"f\.yaml:3") as caught:
         parse_fleet(f"{FLEET}{text}\n".encode(), "f.yaml")
     assert expected in str(caught.value)
