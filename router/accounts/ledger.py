@@ -15,10 +15,9 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError
-
 from router.accounts.errors import SpoolError, StoreUnavailableError
 from router.accounts.group import CHARGE, Entry, encode, halves, values
+from router.accounts.line import BadValueError, Line
 from router.accounts.spool import Spool, SpoolFile
 from router.accounts.store import Store
 
@@ -41,7 +40,8 @@ class Ledger:
 
     def __init__(self, store: Store, gateway: str, spool: Path) -> None:
         """``spool`` is a directory that survives a restart and is shared by the gateways of this machine."""
-        self._store, self._gateway, self._directory = store, gateway, spool
+        self._gateway, self._directory = gateway, spool
+        self._line, self._again = store.line(CHARGE), store.line(CHARGE)
         self._spool = Spool(spool, gateway)
         self._disk = asyncio.Lock()
         self._waiting: deque[_Waiting] = deque()
@@ -83,6 +83,8 @@ class Ledger:
                 again.cancel()
         finally:
             self._end()
+            await self._line.close()
+            await self._again.close()
 
     async def close(self) -> None:
         """Have :meth:`run` end once everything that waits is durable; to be called when nobody writes any more."""
@@ -134,7 +136,7 @@ class Ledger:
     async def _keep(self, group: bytes) -> None:
         if not self._away:
             try:
-                await self._charge(self._gateway, group)
+                await self._charge(self._line, self._gateway, group)
             except StoreUnavailableError as exc:
                 _log.warning("ledger rows go to %s: %s", self._directory, exc)
                 self._away = True
@@ -152,30 +154,17 @@ class Ledger:
         async with self._disk:
             await asyncio.to_thread(self._spool.append, group)
 
-    async def _charge(self, gateway: str, group: bytes) -> None:
+    async def _charge(self, line: Line, gateway: str, group: bytes) -> None:
         """Send a group; StoreUnavailableError when it is not known to be durable."""
-        if await self._refused(gateway, group) and await self._refused(gateway, group):
-            await self._charge_the_good(gateway, group)
+        if await _refused(line, gateway, group) and await _refused(line, gateway, group):
+            await self._charge_the_good(line, gateway, group)
 
-    async def _refused(self, gateway: str, group: bytes) -> bool:
-        """Send a group; whether the database blames its values, which it may also do while a partition is made."""
-        try:
-            async with self._store.autocommit(COMMIT_S) as connection:
-                await connection.execute(CHARGE, values(group, gateway))
-        except DBAPIError as exc:
-            state = getattr(exc.orig, "sqlstate", None) or ""
-            if not state.startswith(_BAD_VALUES):
-                msg = f"the database refuses ledger rows (SQLSTATE {state or 'unknown'})"
-                raise StoreUnavailableError(msg) from exc
-            return True
-        return False
-
-    async def _charge_the_good(self, gateway: str, group: bytes) -> None:
+    async def _charge_the_good(self, line: Line, gateway: str, group: bytes) -> None:
         """Find the row that no database would take, and put it aside for people."""
         parts = halves(group)
         if len(parts) > 1:
             for part in parts:
-                await self._charge(gateway, part)
+                await self._charge(line, gateway, part)
         else:
             await asyncio.to_thread(_put_aside, self._directory / "refused.jsonl", group)
 
@@ -208,14 +197,14 @@ class Ledger:
     async def _replay_file(self, file: SpoolFile) -> None:
         records, whole = await asyncio.to_thread(file.records)
         for record in records:
-            await self._charge(file.gateway, record)
+            await self._charge(self._again, file.gateway, record)
             self._away = False
         file.remove(whole=whole)
         _log.info("%d groups of ledger rows came back from %s", len(records), file.path)
 
     async def _charge_kept_nowhere(self) -> None:
         while self._kept_nowhere:
-            await self._charge(self._gateway, self._kept_nowhere[0])
+            await self._charge(self._again, self._gateway, self._kept_nowhere[0])
             self._kept_nowhere.pop(0)
 
     async def _find_room(self) -> None:
@@ -228,8 +217,13 @@ class Ledger:
             self._kept_nowhere.pop(0)
 
 
-_BAD_VALUES = ("22", "23")
-"""SQLSTATEs, by their beginning, that blame the values and not the database."""
+async def _refused(line: Line, gateway: str, group: bytes) -> bool:
+    """Send a group; whether the database blames its values, which it may also do while a partition is made."""
+    try:
+        await line.send(values(group, gateway), COMMIT_S)
+    except BadValueError:
+        return True
+    return False
 
 
 def _put_aside(path: Path, row: bytes) -> None:

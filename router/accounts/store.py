@@ -16,13 +16,14 @@ from typing import Any, Self
 from psycopg import AsyncConnection as Psycopg
 from psycopg import Error, InterfaceError, OperationalError
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import URL, event, text
+from sqlalchemy import URL, TextClause, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from router.accounts.errors import StoreUnavailableError
+from router.accounts.line import Line
 from router.accounts.pulse import Heard, Hook, Pulse, hanging_up
 from router.accounts.url import with_driver
 
@@ -113,6 +114,12 @@ class Store:
         """A connection on which each statement is a transaction by itself, and so one round trip. Raises as above."""
         return self._bounded(self._alone.connect(), deadline_s)
 
+    def line(self, statement: TextClause) -> Line:
+        """A connection of its own for a statement that is sent again and again; it is not one of the pool's."""
+        line = Line(self._connect, statement)
+        self._pulse.on_change(line.forget, _nothing)
+        return line
+
     @asynccontextmanager
     async def _bounded(
         self, opening: AbstractAsyncContextManager[AsyncConnection], deadline_s: float
@@ -194,4 +201,4 @@ def _unavailable(exc: Exception) -> StoreUnavailableError:
 
 
 def _nothing() -> None:
-    """The pool needs to do nothing when the database is back."""
+    """Nobody needs to do anything when the database is back."""
