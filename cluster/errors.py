@@ -3,6 +3,7 @@
 * FreeholdError                 exit code 3: something outside failed
   + FleetFileError              exit code 2: the fleet file is wrong; carries every problem with its line
   + UsageError                  exit code 2: a command was used wrongly
+  + CatalogError                exit code 2: no figures for a GPU, a model or a quantisation; names the nearest that has
   + GateError                   exit code 1: a check that was asked for did not hold
   + StartError                  exit code 3: the fleet could not start
     - PortInUseError            another process listens where the gateway should
@@ -65,6 +66,12 @@ class FleetFileError(FreeholdError):
 
 class UsageError(FreeholdError):
     """A command or a call was used wrongly."""
+
+    exit_code = 2
+
+
+class CatalogError(FreeholdError):
+    """There are no figures for a GPU, a model or a way to run it; nothing is guessed in their place."""
 
     exit_code = 2
 
