@@ -1,10 +1,12 @@
 """The fleet file as frozen nouns, one a file; start with :mod:`cluster.spec.fleet`."""
 
 from cluster.spec.database import Database
-from cluster.spec.fleet import AUTO, Fleet
+from cluster.spec.fleet import AUTO, SHORTCUT, Fleet
 from cluster.spec.gateway import Deadlines, Gateway, Limits
 from cluster.spec.models import Accelerator, Capability, Engine, Model, Price, Replicas
-from cluster.spec.routing import Routing, Tiers
+from cluster.spec.routes import Route
+from cluster.spec.routing import Cascade, Routing, Rule, Tiers, WhenBusy
+from cluster.spec.shortcuts import Shortcut
 from cluster.spec.slo import Slo
 from cluster.spec.spillover import SPILLOVER, Spillover, Trigger
 from cluster.spec.tenants import Budget, Plan, ResponseCache, Tenants
@@ -12,10 +14,12 @@ from cluster.spec.traffic import Lengths, Shape, Traffic
 
 __all__ = [
     "AUTO",
+    "SHORTCUT",
     "SPILLOVER",
     "Accelerator",
     "Budget",
     "Capability",
+    "Cascade",
     "Database",
     "Deadlines",
     "Engine",
@@ -28,12 +32,16 @@ __all__ = [
     "Price",
     "Replicas",
     "ResponseCache",
+    "Route",
     "Routing",
+    "Rule",
     "Shape",
+    "Shortcut",
     "Slo",
     "Spillover",
     "Tenants",
     "Tiers",
     "Traffic",
     "Trigger",
+    "WhenBusy",
 ]

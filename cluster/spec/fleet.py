@@ -11,7 +11,9 @@ from cluster.spec.base import FieldPath, MisfitError, Name, Noun
 from cluster.spec.database import Database
 from cluster.spec.gateway import Gateway
 from cluster.spec.models import Model
-from cluster.spec.routing import Routing, Tiers
+from cluster.spec.routes import Route, clashing, wayless
+from cluster.spec.routing import Routing, Tiers, astray
+from cluster.spec.shortcuts import Shortcut
 from cluster.spec.slo import Slo
 from cluster.spec.spillover import SPILLOVER, Spillover, loops
 from cluster.spec.tenants import Tenants
@@ -19,11 +21,17 @@ from cluster.spec.traffic import Traffic
 
 AUTO = "auto"
 """The model name that leaves the choice to the router."""
+SHORTCUT = "shortcut"
+"""The model and the tier of answers that no model gave, in headers and in the ledger."""
 
 
 def misnamed(models: Collection[str], tiers: Mapping[str, Sequence[str]]) -> list[tuple[FieldPath, str]]:
     """Names that are taken, or that name nothing, as pairs of a path and what is wrong there."""
-    reserved = {AUTO: "this name leaves the choice to the router", SPILLOVER: "this is a tier's name"}
+    reserved = {
+        AUTO: "this name leaves the choice to the router",
+        SPILLOVER: "this is a tier's name",
+        SHORTCUT: "this is a tier's name",
+    }
     reserved |= dict.fromkeys(tiers, "this is a tier's name")
     found: list[tuple[FieldPath, str]] = [
         (("models", name), f"{why}; rename the model") for name, why in reserved.items() if name in models
@@ -46,6 +54,10 @@ class Fleet(Noun):
     """By the name that callers use."""
     tiers: Tiers = Tiers()
     routing: Routing = Routing()
+    routes: dict[Name, Route] = Field(default={})
+    """Roles, by the name that callers use as ``model``."""
+    shortcuts: dict[Name, Shortcut] = Field(default={})
+    """Messages that no model is needed for; the first that fits answers."""
     gateway: Gateway = Gateway()
     spillover: Spillover = Spillover()
     tenants: Tenants = Tenants()
@@ -76,6 +88,20 @@ class Fleet(Noun):
                 if model in self.models and (tier == "embedding") != self.models[model].is_embedding:
                     able = ", ".join(self.models[model].capabilities)
                     misfits.append((("tiers", tier, index), f"{model!r} can {able}; list it elsewhere"))
+        MisfitError.unless_none(misfits)
+        return self
+
+    @model_validator(mode="after")
+    def _routes_lead_somewhere(self) -> Self:
+        groups = frozenset({AUTO, SPILLOVER, SHORTCUT, *self.tiers_by_name()})
+        misfits = wayless(self.routes, self.models, groups - {SPILLOVER, SHORTCUT})
+        misfits += clashing(self.models, {*groups, *self.routes})
+        plans = frozenset(self.tenants.plans)
+        misfits += astray(self.routing.rules, frozenset({*self.models, "small", "large"}), plans)
+        for plan, spec in self.tenants.plans.items():
+            for index, name in enumerate(spec.routes or ()):
+                if name not in self.routes:
+                    misfits.append((("tenants", "plans", plan, "routes", index), f"no route {name!r} in this file"))
         MisfitError.unless_none(misfits)
         return self
 

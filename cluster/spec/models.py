@@ -113,9 +113,18 @@ class Model(Noun):
     ``ANTHROPIC_API_KEY`` where none is set. Never the key itself."""
     answer_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     """For ``claude``: the limit of an answer whose request sets none, 4096 where none is set; that much is reserved."""
+    logprobs: bool = False
+    """For ``url``: the server gives log probabilities with streamed chat answers (vLLM and SGLang do), so that
+    ``routing.cascade`` may look at them. ``vllm`` needs no word for it."""
     price: Price | None = None
     """For ``url`` and ``claude``: what each token costs. A model with a price is a paid target: it is outside of the
     site, needs a plan with ``egress``, and every request reserves its worst case from the budgets first."""
+    own_cost: Price | None = None
+    """For ``vllm``, and ``url`` without a price: what a token costs on your own hardware, in US dollars per million,
+    such as GPU hours divided by the tokens of a load test. For the dial and for explanations: nobody is charged."""
+    adapters: dict[Name, str] = Field(default={})
+    """For ``vllm`` and ``url``: LoRA adapters that named routes may use, by the name that the engine knows them by. For
+    ``vllm`` a Hugging Face id or a path, loaded at its start; for ``url`` a reminder of where it is from."""
     engine_args: dict[Name, JsonValue] = Field(default={})
     """vLLM's own engine arguments, in vLLM's spelling with underscores; vLLM checks them."""
     context_length: Annotated[int, Field(ge=16, le=100_000_000)] = 8192
@@ -133,6 +142,8 @@ class Model(Noun):
             misfits.append((("engine_args", "max_model_len"), "set context_length instead; the gateway needs it too"))
         if self.is_embedding and len(self.capabilities) > 1:
             misfits.append((("capabilities",), "a model that embeds does nothing else; keep only embeddings"))
+        if self.own_cost is not None and self.price is not None:
+            misfits.append((("own_cost",), "a model with a price costs that; remove one of them"))
         MisfitError.unless_none(misfits)
         return self
 
@@ -141,7 +152,7 @@ class Model(Noun):
             yield ("source",), "engine 'vllm' needs a Hugging Face id, a path or builtin:tiny-small"
         if self.source.startswith("builtin:") and self.source not in BUILTIN_SOURCES:
             yield ("source",), f"no built-in model {self.source!r}"
-        for field in ("url", "served_as", "api_key_env", "answer_tokens"):
+        for field in ("url", "served_as", "api_key_env", "answer_tokens", "logprobs"):
             if getattr(self, field):
                 yield (field,), "only hosted engines have it; set engine: url (or claude), or remove it"
 
@@ -157,6 +168,10 @@ class Model(Noun):
             yield ("price",), "engine 'claude' costs money; copy prompt and completion from the vendor's price list"
         if self.is_embedding:
             yield ("capabilities",), "engine 'claude' embeds nothing; remove embeddings"
+        if self.adapters:
+            yield ("adapters",), "engine 'claude' has no adapters; remove them"
+        if self.logprobs:
+            yield ("logprobs",), "engine 'claude' gives none; remove it"
         yield from self._foreign()
 
     def _foreign(self) -> Iterator[tuple[FieldPath, str]]:
@@ -173,6 +188,11 @@ class Model(Noun):
     def answer_limit(self) -> int:
         """Tokens of the longest answer to a request that sets no limit."""
         return self.answer_tokens or (_ANSWER_TOKENS if self.engine is Engine.CLAUDE else self.context_length)
+
+    @property
+    def tells_doubt(self) -> bool:
+        """Whether its answers come with log probabilities; what leaves the site is not asked for them."""
+        return not self.is_outside and (self.engine is Engine.VLLM or self.logprobs)
 
     @property
     def is_outside(self) -> bool:

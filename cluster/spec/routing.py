@@ -1,12 +1,20 @@
-"""Tiers, and the first honest policy behind ``model: auto``."""
+"""Tiers, and how ``model: auto`` chooses between them: one dial, hard rules, and what happens under load."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, model_validator
 
-from cluster.spec.base import Name, Noun
+from cluster.spec.base import FieldPath, MisfitError, Name, Noun
+from cluster.spec.models import Capability
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+TagName = Annotated[str, StringConstraints(pattern=r"^[^\s]{1,64}$")]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+_DIALS = ("large_share", "quality", "usd_per_1k_requests")
 
 
 class Tiers(Noun):
@@ -20,16 +28,109 @@ class Tiers(Noun):
     """Embed texts; only models with the capability ``embeddings``."""
 
 
+class WhenBusy(StrEnum):
+    """What to do with a request whose tier is saturated."""
+
+    DEGRADE = "degrade"
+    """The other tier answers, where it is able and not saturated itself."""
+    SPILL = "spill"
+    """The spillover chain answers, where its trigger ``slow``, permission and budget let it."""
+    QUEUE = "queue"
+    """It waits; where the queue is full, it gets a 429."""
+    REJECT = "reject"
+    """It gets a 429 at once, with the predicted wait as ``Retry-After``."""
+
+
+class Rule(Noun):
+    """Requests to ``auto`` that are answered as if their caller had named a model or a tier.
+
+    All that is set must hold; the first rule of which it does wins.
+    """
+
+    to: Name
+    """A model, or ``small`` or ``large``. Plan, permission and ability bind as if the caller had named it."""
+    headers: dict[HeaderName, Tag] = Field(default={})
+    """Headers of the request, in small letters, and the values that they must have."""
+    metadata: dict[TagName, Tag] = Field(default={})
+    """Entries of the body's ``metadata``, and the values that they must have."""
+    endpoints: tuple[Literal["chat", "completion", "responses", "messages"], ...] = ()
+    """One of these APIs."""
+    plans: tuple[Name, ...] = ()
+    """The caller's tenant has one of these plans."""
+    needs: tuple[Capability, ...] = ()
+    """The request needs all of these."""
+
+    @model_validator(mode="after")
+    def _says_when(self) -> Self:
+        if not (self.headers or self.metadata or self.endpoints or self.plans or self.needs):
+            raise MisfitError((("to",), "this rule would take every request; say when it holds, or set the dial"))
+        return self
+
+
+class Cascade(Noun):
+    """Holds an answer of ``small`` back until its first tokens tell whether to ask ``large`` instead."""
+
+    share: Share = 0
+    """Share of the answers that are tried at ``small`` which are given up and asked of ``large``. 0: off."""
+    tokens: Annotated[int, Field(ge=1, le=1024)] = 48
+    """Tokens that an answer is held back for, at most."""
+    hold_seconds: Annotated[float, Field(gt=0, le=60)] = 2
+    """How long it is held back, at most."""
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] = 5
+    """Alternatives per token that the engine is asked for."""
+
+
 class Routing(Noun):
-    """How ``model: auto`` chooses a tier."""
+    """How ``model: auto`` chooses a tier: rules, then conversations under way, then the dial, then the load.
+
+    The dial is one of ``large_share``, ``quality`` and ``usd_per_1k_requests``; docs/routing.md explains them.
+    """
 
     small_up_to_tokens: Annotated[int, Field(ge=0, le=100_000_000)] = 1000
     """Conversations of up to so many estimated prompt tokens go to ``small``, longer ones to ``large``, while no router
     has been trained on your own traffic; length is as good a predictor of difficulty as routers trained on other
     people's traffic, and is known in microseconds."""
-    large_share: Annotated[float, Field(ge=0, le=1)] = 0.2
-    """Share of ``model: auto`` that goes to ``large`` once a router trained on your own labels is promoted
-    (``freehold router promote``): those with the highest expected gain, whatever the traffic's mix."""
+    large_share: Share = 0.2
+    """The dial as a share of ``model: auto`` that goes to ``large`` once a router trained on your own labels is
+    promoted (``freehold router promote``): those with the highest expected gain, whatever the traffic's mix."""
+    quality: Share | None = None
+    """The dial as a share of the large model's quality to keep, such as 0.95: the smallest share of ``large`` that
+    keeps it on the labels that the promoted router had not seen."""
+    usd_per_1k_requests: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] | None = None
+    """The dial as what 1000 requests to ``auto`` may cost on average, by the models' ``price`` or ``own_cost`` and the
+    lengths in ``traffic``."""
+    topic_share: Share = 0.5
+    """One topic (code, mathematics, law, …) takes at most such a share of what goes to ``large``, or its share of the
+    traffic where that is more. 1 turns it off."""
+    cascade: Cascade = Cascade()
+    rules: Annotated[tuple[Rule, ...], Field(max_length=100)] = ()
+    """Looked at before anything else."""
+    conversations: Annotated[int, Field(ge=0, le=10_000_000)] = 10_000
+    """Conversations of which a gateway worker remembers who answered, by a keyed hash, so that a chat stays with its
+    model. 0 decides anew at every turn."""
     busy_in_flight: Annotated[int, Field(ge=1, le=1_000_000)] = 64
-    """When a tier has so many requests in flight per replica and the other tier that is able has fewer, the other
-    one answers."""
+    """When a tier has so many requests in flight per replica, it is saturated; so it is when its predicted time to
+    first token is beyond ``slo.ttft_p95_s``."""
+    when_busy: tuple[WhenBusy, ...] = (WhenBusy.DEGRADE, WhenBusy.SPILL, WhenBusy.QUEUE)
+    """What is tried, in this order, while the tier that should answer is saturated. A plan can have its own."""
+
+    @model_validator(mode="after")
+    def _one_dial(self) -> Self:
+        given = [name for name in _DIALS if name in self.model_fields_set and getattr(self, name) is not None]
+        if len(given) > 1:
+            raise MisfitError(((given[1],), f"{' and '.join(given)} are one dial; keep one of them"))
+        return self
+
+
+def astray(rules: tuple[Rule, ...], known: frozenset[str], plans: frozenset[str]) -> list[tuple[FieldPath, str]]:
+    """Rules that lead nowhere or can never hold, as pairs of a path and what is wrong there."""
+    found: list[tuple[FieldPath, str]] = []
+    for index, rule in enumerate(rules):
+        if rule.to not in known:
+            found.append((("routing", "rules", index, "to"), f"no model {rule.to!r} in this file, and no such tier"))
+        found += [
+            (("routing", "rules", index, "plans", at), f"no plan {plan!r} in tenants.plans")
+            for at, plan in enumerate(rule.plans)
+            if plan not in plans
+        ]
+    return found

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from cluster.spec.base import Name, Noun
+from cluster.spec.routing import WhenBusy
 
 Limit = Annotated[int, Field(ge=0, le=10**15)] | None
 """A count; null for unlimited."""
@@ -34,6 +35,10 @@ class Plan(Noun):
     """Tiers that ``auto`` may choose from and that may be named."""
     priority: Annotated[int, Field(ge=0, le=9)] = 0
     """Who goes first when requests wait for an engine; higher first, and no one starves."""
+    routes: tuple[Name, ...] | None = None
+    """Named routes that may be used; null for all."""
+    when_busy: tuple[WhenBusy, ...] | None = None
+    """What is tried while the tier that should answer is saturated; null for ``routing.when_busy``."""
     egress: bool = False
     """Whether requests may be sent to paid targets outside of the site."""
     usd_per_day: Usd = 0
