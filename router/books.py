@@ -26,11 +26,12 @@ from router.accounts.kept import Answer
 from router.accounts.ledger import Ledger
 from router.accounts.quota import Quotas
 from router.accounts.store import Store
+from router.accounts.trail import Leaving, Trail
 from router.backends.fairness import Caller
 from router.decide.facts import Ask
 from router.decide.policy import LoadOf
 from router.desk import Headers, Tab
-from router.observe.events import Finished
+from router.observe.events import Finished, Left
 from router.wire.endpoints import Endpoint
 from router.wire.errors import Refusal
 from router.wire.parse import Request
@@ -49,6 +50,7 @@ class Offices(NamedTuple):
     budgets: Budgets
     ledger: Ledger
     responses: Responses
+    trail: Trail
 
 
 class Books:
@@ -166,10 +168,19 @@ class AccountTab(Tab):
         await self._books.offices.budgets.reserve(self._principal, event.request_id, event.attempts, worst)
         self._paid.add(event.attempts)
 
+    async def leaves(self, left: Left) -> None:
+        """A row, durable before the first byte goes."""
+        leaving = Leaving(left.request_id, self.tenant, left.model, left.host, left.reason, left.bytes)
+        await self._books.offices.trail.record(leaving)
+
     def failed(self, event: Finished, model: str, *, retried: bool) -> None:
         """Keep the row of an attempt that another one follows."""
         if retried:
             self._entries.append(self._entry(event, model, "retried", delivered=False))
+
+    def escalated(self, event: Finished, model: str) -> None:
+        """Keep the row of an attempt whose answer nobody saw."""
+        self._entries.append(self._entry(event, model, "escalated", delivered=True))
 
     async def settle(self, event: Finished) -> None:
         """Write the request's rows."""

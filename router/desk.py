@@ -16,7 +16,7 @@ from router.accounts.kept import Answer
 from router.backends.fairness import Caller
 from router.backends.slots import ANYONE
 from router.decide.facts import Ask
-from router.observe.events import Finished
+from router.observe.events import Finished, Left
 from router.wire.endpoints import Endpoint
 from router.wire.parse import Request
 
@@ -58,8 +58,19 @@ class Tab:
 
         """
 
+    async def leaves(self, left: Left) -> None:
+        """Have it on record that a body is about to leave the site.
+
+        Raises:
+            Refusal: 503 when it cannot be; then it stays.
+
+        """
+
     def failed(self, event: Finished, model: str, *, retried: bool) -> None:
         """The attempt failed; where it is ``retried`` its row is written together with the last one's."""
+
+    def escalated(self, event: Finished, model: str) -> None:
+        """The attempt was given up for a better model; its row has what it generated, the caller's quota has not."""
 
     async def settle(self, event: Finished) -> None:
         """Write what the request used; returns when that is durable. Only the first call counts.

@@ -220,8 +220,14 @@ class Gateway:
         except Refusal as refusal:
             raise UnpaidError(refusal) from refusal
 
-    def _leaving(self, call: Call, target: Backend, size: int) -> None:
-        self._tell(Left(call.request_id, call.tab.tenant, target.name, target.site, size))
+    async def _leaving(self, call: Call, target: Backend, size: int) -> None:
+        """Have it on record first; what cannot be stays, like what cannot be paid."""
+        left = Left(call.request_id, call.tab.tenant, target.name, target.site, call.event.reason, size)
+        try:
+            await call.tab.leaves(left)
+        except Refusal as refusal:
+            raise UnpaidError(refusal) from refusal
+        self._tell(left)
 
     # -- the ends ---------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,8 @@ from router.accounts.partitions import keep, prepare
 from router.accounts.pepper import Pepper, load_pepper
 from router.accounts.quota import Quotas
 from router.accounts.store import Store
+from router.accounts.tidy import keep_tidy
+from router.accounts.trail import Trail
 from router.books import Books, Offices
 from router.decide.policy import LoadOf
 
@@ -81,10 +83,11 @@ async def _offices(fleet: Fleet, store: Store, pepper: Pepper, home: Path) -> As
     responses = await Responses.open(store, fleet)
     ledger = Ledger(store, gateway, home / "spool")
     writing = asyncio.create_task(ledger.run())
-    work = [quotas.run(), budgets.run(), responses.run(), keep(store, fleet.tenants.ledger_months)]
+    months = fleet.tenants.ledger_months
+    work = [quotas.run(), budgets.run(), responses.run(), keep(store, months), keep_tidy(store, months)]
     tasks = [asyncio.create_task(job) for job in work]
     try:
-        yield Offices(store, Doorkeeper(keys, pepper, store), quotas, budgets, ledger, responses)
+        yield Offices(store, Doorkeeper(keys, pepper, store), quotas, budgets, ledger, responses, Trail(store))
     finally:
         await ledger.close()
         await asyncio.gather(writing, return_exceptions=True)

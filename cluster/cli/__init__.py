@@ -14,6 +14,7 @@ from cluster.cli.accounts import backup, export, restore, usage
 from cluster.cli.ask import chat, replay, route
 from cluster.cli.group import ErrorsAsLines
 from cluster.cli.keys import keys
+from cluster.cli.quality import egress
 from cluster.cli.router import router
 from cluster.cli.run import down, logs, status, up
 from cluster.cli.schema import schema
@@ -30,7 +31,7 @@ def freehold() -> None:
 
 for command in (
     *(up, down, status, logs, chat, route, replay, router),
-    *(keys, tenants, usage, export, backup, restore, schema),
+    *(keys, tenants, usage, egress, export, backup, restore, schema),
 ):
     freehold.add_command(command)
 

@@ -1,7 +1,7 @@
 """A backup of everything that accounts keep, and the way back.
 
 One consistent snapshot of the database (``pg_dump``), and the pepper and admin key without which its keys would be of
-no use, sealed (:mod:`cluster.supervise.sealed`). Cached answers are left out. Restoring is one transaction: afterwards
+no use, sealed (:mod:`cluster.supervise.sealed`). Cached answers and sampled prompts are left out. Restoring is one transaction: afterwards
 the database has all of the backup, or what it had before. No password appears in a process's arguments.
 """
 
@@ -35,6 +35,8 @@ Progress = Callable[[int], None]
 
 _KEPT = ("pepper", "admin.key")
 """Files of the home that belong to the database."""
+_LEFT_OUT = ("--exclude-table-data=responses", "--exclude-table-data=samples")
+"""Cached answers, and sampled prompts, which are to be gone after ``quality.keep_days``."""
 _PART = 1 << 16
 _STATE = """
     SELECT
@@ -118,7 +120,7 @@ def _contents(vault: Vault) -> Iterator[bytes]:
     files = {name: vault.home.root / name for name in _KEPT}
     kept = {name: file.read_text() for name, file in files.items() if file.is_file()}
     yield json.dumps({"made_at": time.time(), "files": kept}).encode() + b"\n"
-    options = ["--format=custom", "--schema=public", "--no-owner", "--no-privileges", "--exclude-table-data=responses"]
+    options = ["--format=custom", "--schema=public", "--no-owner", "--no-privileges", *_LEFT_OUT]
     with _running(vault, "pg_dump", *options) as dump:
         yield from iter(lambda: _of(dump.stdout).read(_PART), b"")
 

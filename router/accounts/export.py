@@ -14,7 +14,9 @@ from sqlalchemy import Column, ColumnElement, LargeBinary, Select, Text, cast, f
 from router.accounts.store import Store
 from router.accounts.tables import (
     budget_windows,
+    egress,
     keys,
+    labels,
     ledger,
     quota_windows,
     reservations,
@@ -45,7 +47,7 @@ async def export(store: Store, tenant: str) -> AsyncIterator[bytes]:
 
 
 def _queries(tenant: str) -> Iterator[Select[str]]:
-    kept = (keys, quota_windows, budget_windows, reservations, responses, usage_days, ledger)
+    kept = (keys, quota_windows, budget_windows, reservations, responses, usage_days, ledger, egress, labels)
     for table, owner in ((tenants, tenants.c.name), *((table, table.c.tenant) for table in kept)):
         columns = [column for column in table.columns if column.name not in _FOR_CHECKING]
         fields = [part for column in columns for part in (cast(column.name, Text), _readable(column))]

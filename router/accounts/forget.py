@@ -18,11 +18,14 @@ from router.accounts.issued import keeping_an_admin
 from router.accounts.store import Store
 from router.accounts.tables import (
     budget_windows,
+    egress,
     keys,
+    labels,
     ledger,
     quota_leases,
     quota_windows,
     responses,
+    samples,
     tenants,
     usage_days,
 )
@@ -33,8 +36,8 @@ PIECE = 10_000
 DEADLINE_S = 60.0
 """For one transaction."""
 
-_AT_WORK = (keys, responses, quota_leases, quota_windows)
-_HISTORY = (ledger, usage_days)
+_AT_WORK = (keys, responses, samples, quota_leases, quota_windows)
+_HISTORY = (ledger, usage_days, egress, labels)
 
 _LOCK_TENANT = text("SELECT name FROM tenants WHERE name = :tenant FOR UPDATE")
 _LOCK_WINDOWS = text("SELECT kind FROM quota_windows WHERE tenant = :tenant ORDER BY kind, window_start FOR UPDATE")

@@ -13,6 +13,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Double,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -145,6 +146,7 @@ ledger = Table(
     Column("ttft_ms", Integer, nullable=False),
     Column("total_ms", Integer, nullable=False),
     Index("ledger_tenant_at", "tenant", "at"),
+    Index("ledger_request_id", "request_id"),
     postgresql_partition_by="RANGE (at)",
 )
 
@@ -176,4 +178,75 @@ responses = Table(
     Column("prompt_tokens", Integer, nullable=False),
     Column("completion_tokens", Integer, nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
+)
+
+egress = Table(
+    "egress",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _when("at"),
+    Column("request_id", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Index("egress_tenant_at", "tenant", "at"),
+    Index("egress_at", "at"),
+)
+
+labels = Table(
+    "labels",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _when("at"),
+    Column("request_id", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("source", Text, nullable=False, comment="judged or feedback"),
+    Column("model", Text, nullable=False),
+    Column("tier", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("propensity", Double, nullable=False, comment="How likely this request was to be sampled"),
+    Column("score", Double, nullable=False, comment="1 better than the reference, 0.5 as good, 0 worse"),
+    Column("judge", Text, nullable=False),
+    Column("judge_version", Text, nullable=False),
+    Column("cost_micros", BigInteger, nullable=False),
+    Index("labels_tenant_at", "tenant", "at"),
+    Index("labels_at", "at"),
+)
+
+samples = Table(
+    "samples",
+    metadata,
+    Column("tenant", Text, ForeignKey("tenants.name", ondelete="CASCADE"), primary_key=True),
+    Column("request_id", Text, primary_key=True),
+    Column(
+        "prompt",
+        LargeBinary,
+        nullable=False,
+        comment="What the user said, sealed with the tenant and the request beside it",
+    ),
+    Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
+)
+
+routers = Table(
+    "routers",
+    metadata,
+    Column("version", Text, primary_key=True),
+    _when("at"),
+    Column("card", JSONB, nullable=False),
+    Column("model", LargeBinary, nullable=False),
+)
+
+router_moves = Table(
+    "router_moves",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("action", Text, nullable=False),
+    Column("version", Text, nullable=False, comment="In use from then on; empty where length decides"),
+    Column("share", Double, comment="Of the large tier from then on; none for that of the fleet file"),
+    Column("why", JSONB, nullable=False, server_default="{}"),
+    Index("router_moves_at", "at"),
 )

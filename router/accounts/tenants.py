@@ -7,7 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import Row, Select, func, or_, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,7 +16,7 @@ from cluster.spec.tenants import Tenants
 from router.accounts.channels import TENANTS, notice
 from router.accounts.plans import checked, effective
 from router.accounts.store import Store
-from router.accounts.tables import keys, ledger, tenants, usage_days
+from router.accounts.tables import egress, keys, labels, ledger, tenants, usage_days
 from router.wire.errors import Refusal
 
 
@@ -128,5 +128,7 @@ def _rows() -> Select[Any]:
 async def _has_rows(connection: AsyncConnection, name: str) -> bool:
     """Whether anything is left of a tenant of this name that was deleted."""
     living = select(tenants.c.name).where(tenants.c.name == name)
-    left = [select(table.c.tenant).where(table.c.tenant == name).exists() for table in (ledger, usage_days)]
-    return bool(await connection.scalar(select((left[0] | left[1]) & ~living.exists())))
+    left = [
+        select(table.c.tenant).where(table.c.tenant == name).exists() for table in (ledger, usage_days, egress, labels)
+    ]
+    return bool(await connection.scalar(select(or_(*left) & ~living.exists())))

@@ -26,6 +26,7 @@ _STEPS: tuple[tuple[str, str, str, type[BaseModel] | None], ...] = (
     ("post", "/admin/keys/{key}/rotate", "Replace a key", Rotation),
     ("delete", "/admin/keys/{key}", "Revoke a key", None),
     ("get", "/admin/usage", "What was used, by all tenants or one", None),
+    ("get", "/admin/egress", "What left the site, by day, tenant, model and reason", None),
     ("get", "/v1/usage", "What the caller's own tenant used", None),
 )
 _WORDS: Document = {"type": "string"}
@@ -39,6 +40,7 @@ _QUERIES: dict[str, Document] = {
     "/admin/tenants": _PAGES,
     "/admin/keys": {"tenant": _WORDS, **_PAGES},
     "/admin/usage": _USAGE,
+    "/admin/egress": {name: schema for name, schema in _USAGE.items() if name != "by"},
     "/v1/usage": _USAGE,
 }
 _REFUSED = {"4XX": "Refused; `param` names the field", "503": "The database is away"}

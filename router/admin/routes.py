@@ -50,6 +50,7 @@ def admin_routes(fleet: Fleet, store: Store, pepper: Pepper) -> list[Route]:
         ("POST", "/admin/keys/{key}/rotate", admin.rotate_key),
         ("DELETE", "/admin/keys/{key}", admin.revoke_key),
         ("GET", "/admin/usage", usage.of_all),
+        ("GET", "/admin/egress", usage.egress),
         ("GET", "/v1/usage", usage.own),
     )
     return [Route(path, answered(step), methods=[method]) for method, path, step in table]

@@ -88,9 +88,9 @@ class Claude:
         """
         del request_id
         body = self._body(path, request)
-        self.breaker.trying()
         if audit is not None:
-            audit(len(body))
+            await audit(len(body))
+        self.breaker.trying()
         try:
             found = await self._exchange(path, body, streams=bool(request.get("stream")))
         except StatusError as exc:

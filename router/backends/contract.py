@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from cluster.spec import Model
@@ -14,8 +14,8 @@ from router.backends.slots import Slots
 from router.decide.facts import Load
 from router.wire.parse import Request
 
-Audit = Callable[[int], None]
-"""Told how many bytes of a body are about to leave the site, before the first of them does."""
+Audit = Callable[[int], Awaitable[None]]
+"""Told how many bytes of a body are about to leave the site, before the first of them does; what it raises keeps them."""
 
 
 class Exchange(Protocol):

@@ -76,7 +76,7 @@ class Target:
         body = orjson.dumps(request)
         head = self._origin.head(b"POST", path, len(body), request_id)
         if audit is not None:
-            audit(len(body))
+            await audit(len(body))
         streams = bool(request.get("stream"))
         self.breaker.trying()
         began = time.monotonic()
@@ -85,7 +85,7 @@ class Target:
                 connection, first = await self._exchange(head, body, streams=streams)
             except StaleError:
                 if audit is not None:
-                    audit(len(body))
+                    await audit(len(body))
                 connection, first = await self._exchange(head, body, streams=streams)
         except UpstreamError as exc:
             if not (isinstance(exc, StatusError) and exc.status == _TOO_MANY):

@@ -61,9 +61,32 @@ class Left:
     model: str
     host: str
     """Where it goes."""
+    reason: str
+    """Why: that of the decision, or of the quality loop."""
     bytes: int
     """Of the body, as it is sent."""
 
 
-Event = Finished | TargetFailed | Left
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """An answer of ``small`` was held back until it was decided whether it is good enough."""
+
+    request_id: str
+    model: str
+    verdict: str
+    """``kept``, ``escalated``, ``alone`` (kept: no large model was free) or ``blind`` (kept: no log probabilities)."""
+    held_s: float
+    """From its first token until the decision."""
+    spent_s: float
+    """From the request's leaving for it until the decision: what an escalation adds to the caller's wait."""
+    tokens: int
+    """That were looked at."""
+    doubt: float | None = None
+    mean_logprob: float | None = None
+    min_logprob: float | None = None
+    entropy: float | None = None
+    margin: float | None = None
+
+
+Event = Finished | TargetFailed | Left | Tried
 Listener = Callable[[Event], None]

@@ -5,17 +5,27 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, Column, DateTime, Integer, LargeBinary, Table
+from sqlalchemy import ARRAY, BigInteger, Boolean, Column, DateTime, Double, Integer, LargeBinary, Table
 from sqlalchemy.dialects.postgresql import JSONB
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
+
+_BY_TYPE: dict[type, Any] = {
+    ARRAY: [],
+    BigInteger: 1,
+    Boolean: False,
+    DateTime: AT,
+    Double: 0.5,
+    Integer: 1,
+    LargeBinary: b"x",
+    JSONB: {},
+}
 
 
 def _value(column: Column[Any], tenant: str) -> Any:  # noqa: ANN401 - of any column
     if column.name == "tenant" or (column.table.name == "tenants" and column.primary_key):
         return tenant
-    by_type = {ARRAY: [], BigInteger: 1, Boolean: False, DateTime: AT, Integer: 1, LargeBinary: b"x", JSONB: {}}
-    found = next((value for kind, value in by_type.items() if isinstance(column.type, kind)), None)
+    found = next((value for kind, value in _BY_TYPE.items() if isinstance(column.type, kind)), None)
     return f"{column.name} of {tenant}" if found is None else found
 
 

@@ -54,6 +54,21 @@ async def test_a_plan_with_egress_and_money_spills(bank: Bank, engines: Trio, ou
     assert row["cost_micros"] == 62
     [egress] = [line for line in bank.running.lines if line["event"] == "egress"]
     assert (egress["tenant"], egress["bytes"]) == ("acme", len(outside.seen[0].body))
+    [kept] = await bank.rows("SELECT * FROM egress")
+    assert {name: kept[name] for name in ("request_id", "tenant", "model", "host", "reason", "bytes")} == {
+        name: egress[name] for name in ("request_id", "tenant", "model", "host", "reason", "bytes")
+    }
+
+
+@pytest.mark.usefixtures("outage")
+async def test_without_a_record_nothing_leaves(bank: Bank, outside: Engine) -> None:
+    """Where the row cannot be written, the body stays: what was reserved is given back, and no log line claims it."""
+    key = await bank.key("paying")
+    await bank.rows("SELECT 1; ALTER TABLE egress RENAME TO hidden")
+    answer = await bank.ask(key)
+    assert answer.status >= 500
+    assert outside.opened == 0
+    assert not [line for line in bank.running.lines if line["event"] == "egress"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,51 @@
+"""``freehold egress``, ``freehold quality``: what left the site, and how good the fleet's own answers are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from cluster.cli.admin import over_admin_api, path_of
+from cluster.cli.options import echo_json
+from cluster.cli.tables import show
+from cluster.client.http import Endpoint
+
+_day = click.DateTime(["%Y-%m-%d"])
+_tenant_option = click.option("--tenant", help="Of this tenant alone.")
+_since_option = click.option("--since", type=_day, help="First day, UTC.")
+_until_option = click.option("--until", type=_day, help="The day after the last one, UTC.")
+
+
+@click.command()
+@_tenant_option
+@_since_option
+@_until_option
+@over_admin_api
+def egress(gateway: Endpoint, *, as_json: bool, **asked: str | datetime | None) -> None:
+    """Show what left the site: bytes by day, tenant, model and reason."""
+    found = _asked(gateway, "egress", asked)
+    if as_json:
+        echo_json(found)
+        return
+    table = Table("day", "tenant", "model", "host", "reason", box=SIMPLE_HEAD)
+    for column in ("requests", "bytes"):
+        table.add_column(column, justify="right")
+    for row in found["data"]:
+        names = (escape(row[name]) for name in ("day", "tenant", "model", "host", "reason"))
+        table.add_row(*names, f"{row['requests']:,}", f"{row['bytes']:,}")
+    table.add_section()
+    table.add_row("total", "", "", "", "", f"{found['total']['requests']:,}", f"{found['total']['bytes']:,}")
+    show(table)
+
+
+def _asked(gateway: Endpoint, name: str, asked: dict[str, str | datetime | None]) -> dict[str, Any]:
+    query = {key: value for key, value in asked.items() if value is not None}
+    plain = {key: value if isinstance(value, str) else value.date().isoformat() for key, value in query.items()}
+    found: dict[str, Any] = gateway.get(f"{path_of(name)}?{urlencode(plain)}").body
+    return found
