@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from router.decide.facts import Decision
 from router.desk import OPEN_TAB
 from router.observe.events import Finished
+from router.trial import Trial
 from router.wire.endpoints import Endpoint
 from router.wire.errors import Refusal, error_body
 
@@ -40,7 +41,9 @@ class Call:
         """The client has seen the answer's status."""
         self.tab = OPEN_TAB
         self.limits: Headers = []
-        """Headers about what is left to the caller."""
+        """Headers about what is left to the caller, and about its trial."""
+        self.trial: Trial | None = None
+        """Of the first attempt; None where there is none, or once it is over."""
         self.headers: Headers = scope["headers"]
         """Of the request."""
         self._receive, self._send = receive, send

@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from cluster.spec import Fleet
 from router.backends.contract import Audit, Backend
-from router.backends.errors import CutError, DeadlineError, StatusError, UnfitError, UpstreamError
+from router.backends.errors import UpstreamError
 from router.backends.retries import Retries
 from router.backends.slots import QueueFullError
 from router.backends.translate.request import obstacle
@@ -31,28 +31,17 @@ from router.decide.facts import Ask, Decision, Load, Reason
 from router.decide.features import to_tokenize, understand
 from router.decide.policy import Policy, unsure
 from router.desk import OPEN_DESK, Desk
+from router.failures import Failure, UnpaidError, no_answer, worth_another_replica
 from router.observe.events import Left, Listener, TargetFailed
 from router.relay import Relay, answer_again, answer_whole
+from router.trial import Cascade, EscalatedError
 from router.wire.endpoints import Endpoint, Kind
 from router.wire.errors import NoAnswer, Refusal, error_event
 from router.wire.parse import Request, parse
 
 _BAD_REQUEST = 400
 _CLIENT_LEFT = 499
-_TOO_MANY = 429
 _SERVER_ERROR = 500
-
-
-class UnpaidError(Exception):
-    """The accounts refuse to pay for an attempt; somebody else may answer for nothing."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        """``refusal`` is for the caller, where nobody else does."""
-        super().__init__(refusal.message)
-        self.refusal = refusal
-
-
-_Failure = UpstreamError | QueueFullError | UnpaidError
 
 
 class Gateway:
@@ -65,6 +54,7 @@ class Gateway:
         self._fleet, self._targets, self._policy = fleet, targets, policy
         self.desk, self._tell = desk, tell
         self._retries = Retries()
+        self._cascade = Cascade(fleet, self.load, tell)
         self._chain = frozenset(fleet.spillover.chain)
         self.egress = Egress(fleet)
 
@@ -112,6 +102,8 @@ class Gateway:
             call.decided(decision._replace(reason=Reason.CACHED))
             await answer_again(call, answer)
             return
+        call.trial = self._cascade.trial(call.headers, ask, request, decision)
+        self._retries.earn()
         await self._forward(call, request, decision)
 
     def load(self, model: str) -> Load:
@@ -138,8 +130,7 @@ class Gateway:
         names = [decision.model, *decision.alternatives]
         if len(names) > 1 and decision.model not in self._chain:
             names.sort(key=lambda name: (name in self._chain, not self._targets[name].slots.free))
-        last: _Failure | None = None
-        self._retries.earn()
+        last: Failure | None = None
         for position, name in enumerate(names):
             if name != call.event.model:
                 call.decided(self._instead(decision, name, last))
@@ -148,10 +139,20 @@ class Gateway:
             except (UpstreamError, QueueFullError, UnpaidError) as exc:
                 last = exc
                 continue
+            except EscalatedError as given_up:
+                await self._forward(call, request, self._escalated(call, given_up.decision))
             return
-        raise _no_answer(call, last) from last
+        raise no_answer(call, last) from last
 
-    def _instead(self, decision: Decision, name: str, last: _Failure | None) -> Decision:
+    def _escalated(self, call: Call, decision: Decision) -> Decision:
+        """Account for an attempt that was given up; the caller has seen nothing of it."""
+        event = call.event
+        call.tab.escalated(event, event.model)
+        event.completion_tokens = 0
+        call.decided(decision)
+        return decision
+
+    def _instead(self, decision: Decision, name: str, last: Failure | None) -> Decision:
         """The decision for another target than the first; where its tier is another too, the reason says why."""
         tier, reason = self._fleet.tier_of(name), decision.reason
         if tier != decision.tier and name in self._chain:
@@ -171,7 +172,7 @@ class Gateway:
             try:
                 await self._attempt(call, target, request)
             except UpstreamError as exc:
-                again = not target.model.is_outside and _worth_another_replica(exc, others=others)
+                again = not target.model.is_outside and worth_another_replica(exc, others=others)
                 self._failed(call, target, exc, more=again or others)
                 if not again:
                     raise
@@ -192,7 +193,7 @@ class Gateway:
         call.tab.failed(call.event, target.name, retried=retried)
         self._tell(TargetFailed(call.request_id, target.name, error.cause, str(error), retried=retried))
         if not retried:
-            raise _no_answer(call, error) from error
+            raise no_answer(call, error) from error
 
     async def _attempt(self, call: Call, target: Backend, request: Request) -> None:
         """Ask the target; from its first byte on, what comes is relayed and no error leaves this method."""
@@ -201,7 +202,8 @@ class Gateway:
         if target.model.is_outside:
             await self._pay(call, target)
             audit = partial(self._leaving, call, target)
-        relay = Relay(call, request)
+        trial = call.trial if call.trial and call.trial.decision.model == target.name else None
+        relay = Relay(call, request, trial)
         connection, first = await target.ask(relay.path, relay.request, call.request_id.encode(), audit)
         try:
             if relay.streams and connection.status < _BAD_REQUEST:
@@ -209,6 +211,8 @@ class Gateway:
                 if failure is not None:
                     self._tell(TargetFailed(call.request_id, target.name, failure.cause, str(failure), retried=False))
             else:
+                if trial is not None and connection.status < _BAD_REQUEST:
+                    first = await relay.whole(connection, first, self._fleet.gateway.deadlines)
                 await answer_whole(call, connection, first)
         finally:
             target.release(connection)
@@ -262,32 +266,3 @@ class Gateway:
         except Refusal as refusal:
             event.error = event.error or refusal.code or ""
         self._tell(event)
-
-
-def _worth_another_replica(error: UpstreamError, *, others: bool) -> bool:
-    """Whether the same model may answer on a second try: a replica died, or nobody else is left to wait for."""
-    if isinstance(error, StatusError):
-        return error.status >= _SERVER_ERROR
-    if isinstance(error, DeadlineError):
-        return not others
-    return isinstance(error, CutError)
-
-
-def _no_answer(call: Call, last: _Failure | None) -> Refusal:
-    """The error when nobody answered."""
-    model = call.event.model
-    if isinstance(last, UnpaidError):
-        return last.refusal
-    if isinstance(last, UnfitError):
-        return Refusal(_BAD_REQUEST, str(last), param=last.param, code="model_not_capable")
-    call.event.outcome = "refused" if isinstance(last, QueueFullError) else "failed"
-    if isinstance(last, QueueFullError):
-        return NoAnswer(_TOO_MANY, f"{model} is busy and its queue is full.", code="queue_full", retry_after=1)
-    if isinstance(last, StatusError) and last.status == _TOO_MANY:
-        wait = min(last.retry_after or 1, 60)
-        return NoAnswer(_TOO_MANY, f"{model} is busy.", code="upstream_busy", retry_after=wait)
-    if isinstance(last, DeadlineError):
-        return NoAnswer(504, f"{model}: {last}.", code=last.cause)
-    cause = last.cause if last else "unknown"
-    status = 502 if isinstance(last, CutError) else 503
-    return NoAnswer(status, f"{model} does not answer ({cause}).", code=f"upstream_{cause}", retry_after=1)

@@ -5,6 +5,7 @@ Neighbours: :mod:`router.gateway` found the target; :mod:`router.wire.stream` wa
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import orjson
@@ -14,7 +15,11 @@ from router.accounts.kept import Answer
 from router.backends.contract import Exchange
 from router.backends.errors import CutError, UpstreamError
 from router.call import Call
+from router.decide.facts import Reason
+from router.trial import HEADER, EscalatedError, Trial
+from router.wire.assembled import completion_of
 from router.wire.errors import Refusal, error_event
+from router.wire.logprobs import without_logprobs
 from router.wire.parse import Request
 from router.wire.stream import StreamTail, gave_up
 from router.wire.usage import usage_of
@@ -27,15 +32,18 @@ _LAST_BYTES_S = 1.0
 class Relay:
     """The relaying of one attempt."""
 
-    def __init__(self, call: Call, request: Request) -> None:
-        """Prepare the request for an engine; the caller's own is left as it is."""
-        self._call = call
+    def __init__(self, call: Call, request: Request, trial: Trial | None = None) -> None:
+        """Prepare the request for an engine; the caller's own is left as it is. ``trial``: see :mod:`router.trial`."""
+        self._call, self._trial = call, trial
         self.path = call.endpoint.path.encode()
         self.streams = call.event.stream
         self.request = dict(request)
         options = request.get("stream_options") or {}
         self._withhold = call.endpoint.asks_usage and not options.get("include_usage")
-        if self.streams and self._withhold:
+        self._cuts = trial is not None and trial.withholds
+        if trial is not None:
+            self.request |= trial.fields()
+        if self._withhold and (self.streams or trial is not None):
             self.request["stream_options"] = {**options, "include_usage": True}
 
     async def stream(self, connection: Exchange, first: bytes, deadlines: Deadlines) -> UpstreamError | None:
@@ -46,6 +54,8 @@ class Relay:
 
         """
         tail = StreamTail(self._call.endpoint, withhold_usage=self._withhold)
+        if self._trial is not None:
+            first = await self._tried(self._trial, connection, first, deadlines)
         try:
             last = await self._pass(connection, first, tail, deadlines)
         except UpstreamError as exc:
@@ -67,6 +77,8 @@ class Relay:
         call = self._call
         while data:
             out = tail.feed(data)
+            if self._cuts:
+                out = without_logprobs(out)
             if tail.complete:
                 await self._start(connection)
                 return out
@@ -81,6 +93,53 @@ class Relay:
             data = await connection.read()
         msg = "the stream has no ending"
         raise CutError(msg)
+
+    async def whole(self, connection: Exchange, first: bytes, deadlines: Deadlines) -> bytes:
+        """The one body that a stream on trial amounts to, for a caller who asked for no stream.
+
+        Raises:
+            UpstreamError: it failed, or has no ending.
+            EscalatedError: somebody else is to answer.
+
+        """
+        tail = StreamTail(self._call.endpoint, withhold_usage=False)
+        data = await self._tried(self._trial, connection, first, deadlines) if self._trial else first
+        pieces: list[bytes] = []
+        while data and not tail.complete:
+            pieces.append(without_logprobs(tail.feed(data)))
+            if tail.aborted:
+                break
+            if not tail.complete:
+                connection.expect("between_tokens", deadlines.between_tokens)
+                data = await connection.read()
+        if not tail.complete:
+            msg = "the engine gave up on the request" if tail.aborted else "the stream has no ending"
+            raise CutError(msg)
+        await _finish(connection)
+        return orjson.dumps(completion_of(b"".join(pieces)))
+
+    async def _tried(self, trial: Trial, connection: Exchange, first: bytes, deadlines: Deadlines) -> bytes:
+        """All that came until the attempt was kept.
+
+        Raises:
+            UpstreamError: it failed.
+            EscalatedError: it was given up; the event tells what it used.
+
+        """
+        call = self._call
+        try:
+            held = await trial.held(connection, first, deadlines.between_tokens, call.endpoint)
+        except asyncio.CancelledError:
+            call.event.completion_tokens = trial.tokens
+            raise
+        decision = trial.decided(held, call.request_id)
+        call.limits = [*call.limits, (HEADER, trial.note)]
+        call.trial = None
+        if decision.reason is Reason.ESCALATED:
+            call.event.completion_tokens = trial.tokens
+            raise EscalatedError(decision)
+        call.decided(decision)
+        return held
 
     async def _start(self, connection: Exchange) -> None:
         if not self._call.started:

@@ -68,16 +68,24 @@ class Rule(Noun):
 
 
 class Cascade(Noun):
-    """Holds an answer of ``small`` back until its first tokens tell whether to ask ``large`` instead."""
+    """A second look at what ``small`` says: its least confident answers are asked of ``large`` instead.
+
+    The first tokens of a chat answer are held back until that is decided; the caller sees nothing of an attempt that
+    was given up. A request's header ``x-freehold-cascade: never`` turns it off for that request.
+    """
 
     share: Share = 0
-    """Share of the answers that are tried at ``small`` which are given up and asked of ``large``. 0: off."""
-    tokens: Annotated[int, Field(ge=1, le=1024)] = 48
-    """Tokens that an answer is held back for, at most."""
-    hold_seconds: Annotated[float, Field(gt=0, le=60)] = 2
-    """How long it is held back, at most."""
-    top_logprobs: Annotated[int, Field(ge=0, le=20)] = 5
-    """Alternatives per token that the engine is asked for."""
+    """Share of the answers begun by ``small`` for ``model: auto`` that are given up for ``large``: the least confident
+    ones among the latest. 0, the default, turns it off: holding costs time to first token, and what is gained by it
+    depends on your models."""
+    tokens: Annotated[int, Field(ge=1, le=256)] = 32
+    """Tokens to look at before deciding; a shorter answer is looked at whole."""
+    hold_seconds: Annotated[float, Field(gt=0, le=60)] = 1
+    """How long a first token may be held back; then it is decided on what has come. So much, and the time to first
+    token of ``small``, is what an answer that was given up costs its caller."""
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] = 0
+    """Likeliest tokens to ask for beside each token, which entropy and margin are computed from. 0, the default: none,
+    as the decision is made on the mean log probability while nothing better has been learnt."""
 
 
 class Routing(Noun):

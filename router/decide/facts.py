@@ -74,6 +74,10 @@ class Reason(StrEnum):
     """The local models would take longer than ``spillover.ttft_seconds``."""
     SPILL_HARD = "spill-hard"
     """It looks harder than ``spillover.spill_above``."""
+    KEPT = "cascade-kept"
+    """``small`` began the answer and was sure enough of it."""
+    ESCALATED = "cascade-escalated"
+    """``small`` began the answer, was less sure of it than of most, and was given up before the caller saw anything."""
     CACHED = "cached"
     """The caller had the same answer before; no model was asked."""
 

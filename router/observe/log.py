@@ -13,12 +13,14 @@ from typing import BinaryIO
 
 import orjson
 
-from router.observe.events import Event, Finished, Left
+from router.observe.events import Event, Finished, Left, TargetFailed, Tried
 
 FLUSH_S = 0.1
 _SHOWN = 300
 _FLOOD = "too_many_wrong_keys"
 """Refusals by the thousand, which would fill the disk; metrics count them, and the first from an address are logged."""
+
+_NAMES: dict[type[Event], str] = {Left: "egress", TargetFailed: "target_failed", Tried: "cascade"}
 
 
 class JsonLog:
@@ -41,8 +43,9 @@ class JsonLog:
             if event.error != _FLOOD:
                 self._add(_finished(event))
         else:
-            name = "egress" if isinstance(event, Left) else "target_failed"
-            self._add({"event": name, **{field.name: getattr(event, field.name) for field in fields(event)}})
+            self._add(
+                {"event": _NAMES[type(event)], **{field.name: getattr(event, field.name) for field in fields(event)}}
+            )
 
     def record(self, record: logging.LogRecord) -> bool:
         """Log a record of the standard library's; a filter, so that nothing else prints it."""

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from router.backends.contract import Backend
-from router.observe.events import Event, Finished, Left, TargetFailed
+from router.observe.events import Event, Finished, Left, TargetFailed, Tried
 
 TTFT_BUCKETS = (0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160)
 TPOT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.4, 1)
@@ -59,6 +59,9 @@ class Metrics:
         self._ttft = self._histogram("time_to_first_token_seconds", "Until a stream's first byte.", TTFT_BUCKETS)
         self._tpot = self._histogram("time_per_output_token_seconds", "Between a stream's tokens.", TPOT_BUCKETS)
         self._e2e = self._histogram("e2e_request_latency_seconds", "Whole request.", E2E_BUCKETS)
+        self._trials = self._counter("cascade_trials", "Answers of small on trial, by verdict.", ("model", "verdict"))
+        self._held = self._histogram("cascade_held_seconds", "From a first token to the verdict.", TTFT_BUCKETS)
+        self._spent = self._histogram("cascade_escalation_seconds", "Spent before an escalation.", TTFT_BUCKETS)
         self._queued = self._histogram("queue_seconds", "Waiting for a slot.", TTFT_BUCKETS)
         self._decision = Histogram(
             "freehold_decision_seconds",
@@ -80,6 +83,8 @@ class Metrics:
             self._errors.labels(event.model, event.cause).inc()
             if event.retried:
                 self._retries.labels(event.model, event.cause).inc()
+        elif isinstance(event, Tried):
+            self._tried(event)
         else:
             self._finished(event)
 
@@ -95,6 +100,12 @@ class Metrics:
             self._decision.observe(event.decision_s)
         if event.first_byte:
             self._answered(event)
+
+    def _tried(self, event: Tried) -> None:
+        self._trials.labels(event.model, event.verdict).inc()
+        self._held.labels(event.model).observe(event.held_s)
+        if event.verdict == "escalated":
+            self._spent.labels(event.model).observe(event.spent_s)
 
     def _answered(self, event: Finished) -> None:
         model, key = event.model, (event.model, event.reason)
