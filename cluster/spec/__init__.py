@@ -4,6 +4,7 @@ from cluster.spec.database import Database
 from cluster.spec.fleet import AUTO, SHORTCUT, Fleet
 from cluster.spec.gateway import Deadlines, Gateway, Limits
 from cluster.spec.models import Accelerator, Capability, Engine, Model, Price, Replicas
+from cluster.spec.quality import Quality
 from cluster.spec.routes import Route
 from cluster.spec.routing import Cascade, Routing, Rule, Tiers, WhenBusy
 from cluster.spec.shortcuts import Shortcut
@@ -30,6 +31,7 @@ __all__ = [
     "Model",
     "Plan",
     "Price",
+    "Quality",
     "Replicas",
     "ResponseCache",
     "Route",

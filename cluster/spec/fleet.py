@@ -11,6 +11,7 @@ from cluster.spec.base import FieldPath, MisfitError, Name, Noun
 from cluster.spec.database import Database
 from cluster.spec.gateway import Gateway
 from cluster.spec.models import Model
+from cluster.spec.quality import Quality, unasked
 from cluster.spec.routes import Route, clashing, wayless
 from cluster.spec.routing import Routing, Tiers, astray
 from cluster.spec.shortcuts import Shortcut
@@ -60,6 +61,7 @@ class Fleet(Noun):
     """Messages that no model is needed for; the first that fits answers."""
     gateway: Gateway = Gateway()
     spillover: Spillover = Spillover()
+    quality: Quality = Quality()
     tenants: Tenants = Tenants()
     database: Database = Database()
     slo: Slo = Slo()
@@ -108,7 +110,7 @@ class Fleet(Noun):
     @model_validator(mode="after")
     def _spillover_leads_somewhere(self) -> Self:
         tiered = {name: tier for tier, names in self.tiers_by_name().items() for name in names}
-        misfits = loops(self.spillover.chain, self.models, tiered)
+        misfits = loops(self.spillover.chain, self.models, tiered) + unasked(self.quality, self.models)
         for name, model in self.models.items():
             if self.gateway.is_at(model.url):
                 misfits.append((("models", name, "url"), "this is the gateway's own address; a request would go round"))

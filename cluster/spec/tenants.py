@@ -45,6 +45,9 @@ class Plan(Noun):
     """Money for paid targets on one day, UTC."""
     usd_per_month: Usd = 0
     """Money for paid targets in one calendar month, UTC."""
+    keep_samples: bool = False
+    """Whether what was said in sampled requests may be kept for ``quality.keep_days``, encrypted, to train the router.
+    Without it only the outcome of a comparison is kept."""
 
 
 class Budget(Noun):

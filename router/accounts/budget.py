@@ -25,6 +25,9 @@ from router.accounts.store import Store
 
 FLEET = ""
 """The tenant that stands for the whole fleet in ``budget_windows``."""
+QUALITY = "~quality"
+"""The account of the quality loop; no tenant can have this name."""
+_MOST_DAYS = 31
 MARGIN_S = 60.0
 """How much longer than a request may take a reservation lasts."""
 _SWEEP_S = 10.0
@@ -65,7 +68,7 @@ _RESERVE = text(f"""
     ),
     made AS (
         INSERT INTO reservations (request_id, attempt, tenant, micros, day, month, expires_at)
-        SELECT :request_id, :attempt, :tenant, :micros,
+        SELECT :request_id, :attempt, :account, :micros,
             (SELECT min(window_start) FROM locked WHERE kind = 'day'),
             (SELECT min(window_start) FROM locked WHERE kind = 'month'),
             now() + make_interval(secs => :seconds)
@@ -208,14 +211,46 @@ class Budgets:
             (principal.tenant, "day", _micros(plan.usd_per_day)),
             (principal.tenant, "month", _micros(plan.usd_per_month)),
         ]
+        await self._take(principal.tenant, principal.tenant, windows, (request_id, attempt, micros))
+
+    async def reserve_for_quality(self, tenant: str, request_id: str, micros: int, usd_per_day: float) -> None:
+        """The same for what the quality loop asks about a request of ``tenant``, on its own account and the fleet's.
+
+        Raises:
+            Refusal: as :meth:`reserve`.
+
+        """
+        windows = [
+            (FLEET, "day", self._limits["day"]),
+            (FLEET, "month", self._limits["month"]),
+            (QUALITY, "day", _micros(usd_per_day)),
+            (QUALITY, "month", _micros(usd_per_day) * _MOST_DAYS),
+        ]
+        await self._take(tenant, QUALITY, windows, (request_id, 1, micros))
+
+    async def settle_for_quality(self, request_id: str, micros: int) -> None:
+        """What it cost in the end.
+
+        Raises:
+            StoreUnavailableError: the database is away; what was reserved is freed when it expires.
+
+        """
+        async with self._store.begin() as connection:
+            await settle_budgets(connection, [request_id], [1], [micros])
+
+    async def _take(
+        self, tenant: str, account: str, windows: Sequence[tuple[str, str, int]], attempt: tuple[str, int, int]
+    ) -> None:
         tenants, kinds, limits = (list(column) for column in zip(*windows, strict=True))
+        request_id, number, micros = attempt
         values = {
             "tenants": tenants,
             "kinds": kinds,
             "limits": limits,
-            "tenant": principal.tenant,
+            "tenant": tenant,
+            "account": account,
             "request_id": request_id,
-            "attempt": attempt,
+            "attempt": number,
             "micros": micros,
             "seconds": self._seconds,
         }
@@ -226,7 +261,7 @@ class Budgets:
         except StoreUnavailableError as exc:
             raise accounts_away() from exc
         finally:
-            (self._doubtful.discard if known else self._doubtful.add)((request_id, attempt))
+            (self._doubtful.discard if known else self._doubtful.add)((request_id, number))
         if full is not None:
             whose, _, kind = full.partition(" ")
             raise over_budget(kind, of_fleet=whose == FLEET)

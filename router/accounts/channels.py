@@ -10,6 +10,9 @@ KEYS = "freehold_keys"
 TENANTS = "freehold_tenants"
 """A tenant's plan changed, or it was deleted; the payload is its name."""
 
+ROUTERS = "freehold_routers"
+"""Another trained router, or another share, is in use; the payload is the move's id."""
+
 
 def notice(channel: str, payload: str) -> Select[tuple[object]]:
     """The statement that sends one."""

@@ -1,7 +1,7 @@
 """The secret that keys are stored under: ``FREEHOLD_PEPPER``, or a file that the first start makes.
 
 Whoever steals the database without it can neither use nor test a key. Nothing else is derived from it but what
-:mod:`router.accounts.secret` puts into keys, and the two uses have different keys of their own.
+:mod:`router.accounts.secret` puts into keys and :mod:`router.accounts.sealed` seals with; each use has its own key.
 """
 
 from __future__ import annotations
@@ -44,13 +44,15 @@ class Mac:
 class Pepper:
     """Makes digests; never shows itself."""
 
-    __slots__ = ("_keys", "_stamps", "fingerprint")
+    __slots__ = ("_keys", "_stamps", "fingerprint", "sealing")
 
     def __init__(self, secret: bytes) -> None:
         """Derive a key for each use."""
         derived = Mac(secret)
         self._keys = Mac(derived.digest(b"freehold: digest of a key"))
         self._stamps = Mac(derived.digest(b"freehold: stamp inside a key"))
+        self.sealing = derived.digest(b"freehold: sealing of samples")
+        """The AES-256 key of :mod:`router.accounts.sealed`."""
         self.fingerprint = derived.digest(b"freehold: fingerprint")[:_FINGERPRINT_BYTES]
         """Tells peppers apart; stored beside each key."""
 

@@ -1,7 +1,7 @@
 """What left the site: a row for every body, durable before its first byte goes. Never any of its text.
 
-Invariant: no row, no byte; while the database is away nothing leaves. Rows are kept as long as the ledger's, and go with
-their tenant. Neighbour: :mod:`router.gateway` and :mod:`router.quality.asking` ask here before they send.
+Invariant: no row, no byte; while the database is away nothing leaves. Rows are kept as long as the ledger's, and go
+with their tenant. Neighbours: :mod:`router.gateway` and :mod:`router.quality.asking` ask here before they send.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ ALLOWED = {
     "alembic": ["router/accounts/migrations/*"],
     "anthropic": ["router/backends/claude.py"],
     "httpx2": ["router/backends/claude.py"],  # what the vendor's library raises and takes
-    "cryptography": ["cluster/supervise/sealed.py"],
+    "cryptography": ["cluster/supervise/sealed.py", "router/accounts/sealed.py"],  # backups; sampled prompts
 }
 """Library → the files that may import it. psutil, pydantic, orjson and starlette's types may go anywhere."""
 
