@@ -203,16 +203,16 @@ class Gateway:
             await self._pay(call, target)
             audit = partial(self._leaving, call, target)
         trial = call.trial if call.trial and call.trial.decision.model == target.name else None
-        relay = Relay(call, request, trial)
+        relay = Relay(call, request, self._fleet.gateway.deadlines, trial)
         connection, first = await target.ask(relay.path, relay.request, call.request_id.encode(), audit)
         try:
             if relay.streams and connection.status < _BAD_REQUEST:
-                failure = await relay.stream(connection, first, self._fleet.gateway.deadlines)
+                failure = await relay.stream(connection, first)
                 if failure is not None:
                     self._tell(TargetFailed(call.request_id, target.name, failure.cause, str(failure), retried=False))
             else:
                 if trial is not None and connection.status < _BAD_REQUEST:
-                    first = await relay.whole(connection, first, self._fleet.gateway.deadlines)
+                    first = await relay.whole(trial, connection, first)
                 await answer_whole(call, connection, first)
         finally:
             target.release(connection)

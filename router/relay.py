@@ -32,9 +32,9 @@ _LAST_BYTES_S = 1.0
 class Relay:
     """The relaying of one attempt."""
 
-    def __init__(self, call: Call, request: Request, trial: Trial | None = None) -> None:
+    def __init__(self, call: Call, request: Request, deadlines: Deadlines, trial: Trial | None = None) -> None:
         """Prepare the request for an engine; the caller's own is left as it is. ``trial``: see :mod:`router.trial`."""
-        self._call, self._trial = call, trial
+        self._call, self._deadlines, self._trial = call, deadlines, trial
         self.path = call.endpoint.path.encode()
         self.streams = call.event.stream
         self.request = dict(request)
@@ -46,7 +46,7 @@ class Relay:
         if self._withhold and (self.streams or trial is not None):
             self.request["stream_options"] = {**options, "include_usage": True}
 
-    async def stream(self, connection: Exchange, first: bytes, deadlines: Deadlines) -> UpstreamError | None:
+    async def stream(self, connection: Exchange, first: bytes) -> UpstreamError | None:
         """Relay a stream until its ending, or end it with an error event for the failure that comes back.
 
         Raises:
@@ -54,10 +54,9 @@ class Relay:
 
         """
         tail = StreamTail(self._call.endpoint, withhold_usage=self._withhold)
-        if self._trial is not None:
-            first = await self._tried(self._trial, connection, first, deadlines)
+        out = tail.feed(first) if self._trial is None else await self._tried(self._trial, connection, first, tail)
         try:
-            last = await self._pass(connection, first, tail, deadlines)
+            last = await self._pass(connection, out, tail)
         except UpstreamError as exc:
             if not self._call.started:
                 raise
@@ -72,11 +71,10 @@ class Relay:
             await self._cut(failure)
         return failure
 
-    async def _pass(self, connection: Exchange, data: bytes, tail: StreamTail, deadlines: Deadlines) -> bytes:
+    async def _pass(self, connection: Exchange, out: bytes, tail: StreamTail) -> bytes:
         """Pass on all but the last events, which are given back; raises UpstreamError where there is no good end."""
         call = self._call
-        while data:
-            out = tail.feed(data)
+        while True:
             if self._cuts:
                 out = without_logprobs(out)
             if tail.complete:
@@ -86,15 +84,21 @@ class Relay:
                 await self._start(connection)
                 call.tab.passed(out)
                 await call.piece(out)
-            if tail.aborted:
-                msg = "the engine gave up on the request"
-                raise CutError(msg)
-            connection.expect("between_tokens", deadlines.between_tokens)
-            data = await connection.read()
-        msg = "the stream has no ending"
-        raise CutError(msg)
+            out = await self._next(connection, tail)
 
-    async def whole(self, connection: Exchange, first: bytes, deadlines: Deadlines) -> bytes:
+    async def _next(self, connection: Exchange, tail: StreamTail) -> bytes:
+        """The next events that may pass; raises UpstreamError where none come."""
+        if tail.aborted:
+            msg = "the engine gave up on the request"
+            raise CutError(msg)
+        connection.expect("between_tokens", self._deadlines.between_tokens)
+        data = await connection.read()
+        if not data:
+            msg = "the stream has no ending"
+            raise CutError(msg)
+        return tail.feed(data)
+
+    async def whole(self, trial: Trial, connection: Exchange, first: bytes) -> bytes:
         """The one body that a stream on trial amounts to, for a caller who asked for no stream.
 
         Raises:
@@ -103,23 +107,14 @@ class Relay:
 
         """
         tail = StreamTail(self._call.endpoint, withhold_usage=False)
-        data = await self._tried(self._trial, connection, first, deadlines) if self._trial else first
-        pieces: list[bytes] = []
-        while data and not tail.complete:
-            pieces.append(without_logprobs(tail.feed(data)))
-            if tail.aborted:
-                break
-            if not tail.complete:
-                connection.expect("between_tokens", deadlines.between_tokens)
-                data = await connection.read()
-        if not tail.complete:
-            msg = "the engine gave up on the request" if tail.aborted else "the stream has no ending"
-            raise CutError(msg)
+        pieces = [without_logprobs(await self._tried(trial, connection, first, tail))]
+        while not tail.complete:
+            pieces.append(without_logprobs(await self._next(connection, tail)))
         await _finish(connection)
         return orjson.dumps(completion_of(b"".join(pieces)))
 
-    async def _tried(self, trial: Trial, connection: Exchange, first: bytes, deadlines: Deadlines) -> bytes:
-        """All that came until the attempt was kept.
+    async def _tried(self, trial: Trial, connection: Exchange, first: bytes, tail: StreamTail) -> bytes:
+        """The events that came until the attempt was kept.
 
         Raises:
             UpstreamError: it failed.
@@ -128,18 +123,22 @@ class Relay:
         """
         call = self._call
         try:
-            held = await trial.held(connection, first, deadlines.between_tokens, call.endpoint)
+            held = await trial.held(connection, first, self._deadlines.between_tokens, call.endpoint)
         except asyncio.CancelledError:
             call.event.completion_tokens = trial.tokens
             raise
+        out = tail.feed(held)
+        if tail.aborted:
+            msg = "the engine gave up on the request"
+            raise CutError(msg)
         decision = trial.decided(held, call.request_id)
-        call.limits = [*call.limits, (HEADER, trial.note)]
         call.trial = None
+        call.limits = [*call.limits, (HEADER, trial.note)]
         if decision.reason is Reason.ESCALATED:
             call.event.completion_tokens = trial.tokens
             raise EscalatedError(decision)
         call.decided(decision)
-        return held
+        return out
 
     async def _start(self, connection: Exchange) -> None:
         if not self._call.started:

@@ -66,14 +66,15 @@ def begins(logprob: float = -0.1, count: int = TOKENS) -> Play:
         exchange.piece(ROLE)
         for text in SAID[:count]:
             exchange.piece(word(text, logprob))
+        exchange.said.set()
         await exchange.gone.wait()
 
     return play
 
 
-def weighing(trio: Trio, share: float = 0.5, **parts: Any) -> Fleet:  # noqa: ANN401 - as in a fleet file
+def weighing(trio: Trio, share: float = 0.5, *, tells: bool = True, **parts: Any) -> Fleet:  # noqa: ANN401 - as there
     """The usual fleet, whose small model's answers are held; ``parts`` are of ``routing.cascade``."""
     plain_fleet = trio.fleet().model_dump(exclude_unset=True)
-    plain_fleet["models"]["s"]["logprobs"] = True
+    plain_fleet["models"]["s"]["logprobs"] = tells
     cascade = {"share": share, "tokens": TOKENS, "hold_seconds": 60, **parts}
     return Fleet.model_validate({**plain_fleet, "routing": {"cascade": cascade}})

@@ -47,6 +47,8 @@ class Exchange:
         self.wire, self.method, self.path, self.headers, self.body = wire, method, path, headers, body
         self.gone = asyncio.Event()
         """Set once the peer has closed the connection, or cut it."""
+        self.said = asyncio.Event()
+        """Set by a play that has said what it had to."""
 
     async def left(self) -> None:
         """Wait until the peer has gone."""
