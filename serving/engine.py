@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from cluster.errors import EngineFailedError, StartError
-from cluster.spec import Capability, Engine, Fleet, Model
+from cluster.spec import Capability, Fleet, Model
 from serving.tiny import PREFIX
 
 MIB = 1 << 20
@@ -30,7 +30,7 @@ LONG_PREFILL_TOKENS = 512
 
 def served(fleet: Fleet) -> dict[str, Model]:
     """The models that this package starts, by name; the others run elsewhere already."""
-    return {name: model for name, model in fleet.models.items() if model.engine is Engine.VLLM}
+    return {name: model for name, model in fleet.models.items() if model.runs_here}
 
 
 def engine_kwargs(name: str, model: Model) -> dict[str, JsonValue]:

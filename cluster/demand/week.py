@@ -15,7 +15,7 @@ import numpy as np
 from cluster.demand.lengths import Floats, LogNormals, Mix
 from cluster.demand.trace import Trace, read_trace
 from cluster.errors import UsageError
-from cluster.spec import SPILLOVER, Engine, Fleet, Shape, Traffic
+from cluster.spec import SPILLOVER, Fleet, Shape, Traffic
 
 HOURS: Final = 168
 """Of a week, from Monday 0:00 on."""
@@ -68,7 +68,7 @@ def demand_of(fleet: Fleet, folder: Path) -> Demand:
 
 def _mix(fleet: Fleet, traffic: Traffic) -> LogNormals:
     longest = max(
-        (model.context_length for model in fleet.models.values() if model.engine is Engine.VLLM), default=None
+        (model.context_length for model in fleet.models.values() if model.runs_here), default=None
     )
     lengths = LogNormals(traffic.prompt_tokens, traffic.output_tokens, traffic.cached_share)
     return LogNormals(lengths.prompt, lengths.output, lengths.cached_share, longest) if longest else lengths

@@ -26,6 +26,8 @@ class Engine(StrEnum):
     """Any OpenAI-compatible server that runs already: Ollama, another Freehold, a vLLM of your own."""
     CLAUDE = "claude"
     """Claude, or another server of the Messages API, outside of the site and for money."""
+    SIMULATED = "simulated"
+    """What ``vllm`` would be on the stated GPUs, without any: its surface and its timing, and a word salad to say."""
 
 
 class Capability(StrEnum):
@@ -97,9 +99,10 @@ class Model(Noun):
     """One model that callers can name by its key in ``models``."""
 
     engine: Engine = Engine.VLLM
-    """What answers: ``vllm`` (Freehold starts it), ``url`` (it runs already) or ``claude`` (it is hosted)."""
+    """What answers: ``vllm`` (Freehold starts it), ``url`` (it runs already), ``claude`` (it is hosted), or
+    ``simulated`` (Freehold starts what answers as vLLM would on the stated GPUs, and needs none)."""
     source: str = ""
-    """For ``vllm``: a Hugging Face id, a local path (absolute, or starting with ``.``), or one of
+    """For ``vllm`` and ``simulated``: a Hugging Face id, a local path (absolute, or starting with ``.``), or one of
     ``builtin:tiny-small``, ``builtin:tiny-large``, ``builtin:minilm``."""
     revision: str | None = None
     """A commit or tag of a hub model, so that a restart serves the same weights. Default: the hub's newest."""
@@ -127,6 +130,8 @@ class Model(Noun):
     ``vllm`` a Hugging Face id or a path, loaded at its start; for ``url`` a reminder of where it is from."""
     engine_args: dict[Name, JsonValue] = Field(default={})
     """vLLM's own engine arguments, in vLLM's spelling with underscores; vLLM checks them."""
+    speed: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 1
+    """For ``simulated``: how many times as fast as real it answers. At 10, all latencies are a tenth; 1 is real."""
     context_length: Annotated[int, Field(ge=16, le=100_000_000)] = 8192
     """Prompt and answer together, in tokens; given to vLLM as ``max_model_len``."""
     capabilities: tuple[Capability, ...] = (Capability.CHAT,)
@@ -136,8 +141,10 @@ class Model(Noun):
 
     @model_validator(mode="after")
     def _fields_match_engine(self) -> Self:
-        checks = {Engine.VLLM: self._vllm_misfits, Engine.URL: self._url_misfits, Engine.CLAUDE: self._claude_misfits}
-        misfits = list(checks[self.engine]())
+        checks = {Engine.URL: self._url_misfits, Engine.CLAUDE: self._claude_misfits}
+        misfits = list(checks.get(self.engine, self._vllm_misfits)())
+        if self.speed != 1 and self.engine is not Engine.SIMULATED:
+            misfits.append((("speed",), "only engine 'simulated' has it; others are as fast as they are"))
         if "max_model_len" in self.engine_args:
             misfits.append((("engine_args", "max_model_len"), "set context_length instead; the gateway needs it too"))
         if self.is_embedding and len(self.capabilities) > 1:
@@ -149,7 +156,7 @@ class Model(Noun):
 
     def _vllm_misfits(self) -> Iterator[tuple[FieldPath, str]]:
         if not self.source:
-            yield ("source",), "engine 'vllm' needs a Hugging Face id, a path or builtin:tiny-small"
+            yield ("source",), f"engine {self.engine.value!r} needs a Hugging Face id, a path or builtin:tiny-small"
         if self.source.startswith("builtin:") and self.source not in BUILTIN_SOURCES:
             yield ("source",), f"no built-in model {self.source!r}"
         for field in ("url", "served_as", "api_key_env", "answer_tokens", "logprobs"):
@@ -180,6 +187,11 @@ class Model(Noun):
                 yield (field,), "only engine 'vllm' has it; the server at url chooses its own"
 
     @property
+    def runs_here(self) -> bool:
+        """Whether Freehold starts what answers."""
+        return self.engine in {Engine.VLLM, Engine.SIMULATED}
+
+    @property
     def key_env(self) -> str:
         """The environment variable that holds the key; empty for none."""
         return self.api_key_env or ("ANTHROPIC_API_KEY" if self.engine is Engine.CLAUDE else "")
@@ -192,7 +204,7 @@ class Model(Noun):
     @property
     def tells_doubt(self) -> bool:
         """Whether its answers come with log probabilities; what leaves the site is not asked for them."""
-        return not self.is_outside and (self.engine is Engine.VLLM or self.logprobs)
+        return not self.is_outside and (self.runs_here or self.logprobs)
 
     @property
     def is_outside(self) -> bool:

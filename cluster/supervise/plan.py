@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from cluster.load import load_fleet
-from cluster.spec import Engine, Fleet
+from cluster.spec import Fleet
 from cluster.supervise.processes import RUN_VARIABLE
 from cluster.supervise.state import Home, Record
 
@@ -38,7 +38,7 @@ class Plan:
     @property
     def has_engines(self) -> bool:
         """Whether any model needs an engine of ours."""
-        return any(model.engine is Engine.VLLM for model in self.fleet.models.values())
+        return any(model.runs_here for model in self.fleet.models.values())
 
     def record(self) -> Record:
         """A first record, with a scratch directory and a port for the engines chosen now."""

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from cluster.spec import Capability, Engine
+from cluster.spec import Capability
 from router.backends.errors import UpstreamError
 from router.backends.target import Target
 
@@ -29,7 +29,7 @@ class Health:
     def __init__(self, targets: Iterable[object], seconds: float) -> None:
         """A target is asked when it has answered nobody for so many ``seconds``."""
         self._seconds = seconds
-        self._targets = [one for one in targets if isinstance(one, Target) and one.model.engine is Engine.VLLM]
+        self._targets = [one for one in targets if isinstance(one, Target) and one.model.runs_here]
 
     async def run(self) -> NoReturn:
         """Look after them until cancelled."""

@@ -93,7 +93,7 @@ def test_refuses_an_expansion_bomb() -> None:
         ),
         pytest.param(
             "name: a\nmodels: {m: {source: x, engine: vlm}}",
-            "f.yaml:2: models.m.engine: is 'vlm', should be 'vllm', 'url' or 'claude' (did you mean 'vllm'?)",
+            "f.yaml:2: models.m.engine: is 'vlm', should be 'vllm', 'url', 'claude' or 'simulated' (did you mean 'vllm'?)",
             id="enum",
         ),
         pytest.param(

@@ -1,0 +1,27 @@
+"""A model of the fleet file → what a simulated engine pretends to be."""
+
+from __future__ import annotations
+
+from cluster.errors import CatalogError, EngineFailedError
+from cluster.latency.replica import timing_of
+from cluster.spec import Lengths, Model
+from serving.simulated.engine import Simulation
+
+
+def simulation_of(name: str, model: Model, answer_tokens: Lengths) -> Simulation:
+    """One replica of a model; ``answer_tokens`` are the lengths of answers that end by themselves.
+
+    Raises :class:`~cluster.errors.EngineFailedError` for what vLLM could not start either, and where there are no
+    figures for the model or its GPUs.
+    """
+    try:
+        timing = timing_of(model)
+    except CatalogError as exc:
+        raise EngineFailedError(name, str(exc), f"models.{name} in the fleet file") from exc
+    if timing.kv_tokens < model.context_length and not model.is_embedding:
+        cause = (
+            f"the KV cache holds {timing.kv_tokens} tokens, less than one request of context_length "
+            f"{model.context_length} may need; lower context_length, or take more or larger GPUs"
+        )
+        raise EngineFailedError(name, cause, f"models.{name} in the fleet file")
+    return Simulation(model.served_as or name, timing, model.context_length, answer_tokens, tuple(model.adapters))
