@@ -17,7 +17,7 @@ from cluster.latency.overheads import overheads
 from cluster.latency.roofline import Roofline, roofline
 from cluster.latency.timing import EngineTiming
 from cluster.memory import Budget, Replica, budget
-from cluster.spec import Engine, Model
+from cluster.spec import Model
 
 Found = TypeVar("Found")
 MIB = 1 << 20
@@ -107,7 +107,7 @@ def plain(  # noqa: PLR0913 - a replica has that many figures, all by name
 
 def shape_of(model: Model) -> Architecture:
     """The architecture behind ``source``; raises :class:`~cluster.errors.CatalogError` that names the field."""
-    if model.engine is not Engine.VLLM:
+    if not model.runs_here:
         msg = f"engine: a model of engine {model.engine.value!r} runs elsewhere; there is no data for its timing"
         raise CatalogError(msg)
     return _named("source", architecture, model.source)
