@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import NamedTuple
 
-from cluster.spec import Capability
+from cluster.spec import Capability, WhenBusy
 from router.wire.endpoints import Kind
+
+
+class Terms(NamedTuple):
+    """What a caller's account says about who may answer."""
+
+    allowed: Collection[str] | None = None
+    """Models; None for all."""
+    tenant: str = ""
+    plan: str = ""
+    """The name of the tenant's plan."""
+    routes: Collection[str] | None = None
+    """Named routes; None for all."""
+    when_busy: tuple[WhenBusy, ...] | None = None
+    """What the plan tries when the tier that should answer is saturated; None for the fleet's order."""
+
+
+class Thread(NamedTuple):
+    """A conversation, as far as it can be told without its text."""
+
+    digest: bytes
+    """Keyed hash of how it began, or of the name that the caller gave it."""
+    messages: int
+    named: bool
+    """The caller says which conversation it is, in a header."""
 
 
 class Ask(NamedTuple):
@@ -27,6 +52,14 @@ class Ask(NamedTuple):
     """The user's texts, in order; what a trained router reads."""
     only_here: str = ""
     """A field for which no hosted model can answer, as their API lacks it; empty where one can."""
+
+    why: Reason | None = None
+    """Why ``model`` is not what the caller named: a rule, or a named route."""
+    when_busy: tuple[WhenBusy, ...] | None = None
+    """The plan's order; None for the fleet's."""
+    thread: Thread | None = None
+    verdict: Verdict | None = None
+    """What the scorer said, where it was asked already: asking twice would count twice."""
 
     @property
     def room(self) -> int:
@@ -78,8 +111,29 @@ class Reason(StrEnum):
     """``small`` began the answer and was sure enough of it."""
     ESCALATED = "cascade-escalated"
     """``small`` began the answer, was less sure of it than of most, and was given up before the caller saw anything."""
+    ROUTE = "route"
+    """The caller named a route, and this is its model or tier."""
+    RULE = "rule"
+    """A rule of ``routing.rules`` holds."""
+    PINNED = "pinned"
+    """Who answered the conversation so far goes on."""
+    SHORTCUT = "shortcut"
+    """A template answered; no model was asked."""
     CACHED = "cached"
     """The caller had the same answer before; no model was asked."""
+
+
+class Verdict(NamedTuple):
+    """Which tier a request to ``auto`` deserves."""
+
+    tier: str
+    reason: Reason
+    score: float | None = None
+    """What the large model would add to the answer's quality, from -1 to 1; None where nothing has been learnt."""
+    quality: float | None = None
+    """Of the small model's answer, as a share of the large one's."""
+    model: str = ""
+    """Who should go first in that tier; empty for the fleet's order."""
 
 
 class Decision(NamedTuple):
@@ -90,3 +144,10 @@ class Decision(NamedTuple):
     reason: Reason
     alternatives: tuple[str, ...] = ()
     """Tried in this order when ``model`` fails before its first byte."""
+    score: float | None = None
+    """As in :class:`Verdict`; so is ``quality``, of the chosen model's answer. None where nobody can tell."""
+    quality: float | None = None
+    cost_usd: float | None = None
+    """What the answer is expected to cost, by ``price`` or ``own_cost``."""
+    ttft_s: float | None = None
+    """Seconds until its first token, as predicted from the target's queue and its latest answers."""

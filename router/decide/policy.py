@@ -1,4 +1,6 @@
-"""The policy: hard rules first (what the request needs, how long it is), then the scorer's tier, then the live load.
+"""The policy: hard rules first (what the request needs, how long it is), then the verdict, then the live load.
+
+The verdict is the scorer's, or that of the conversation so far.
 
 Neighbours: :mod:`router.decide.features` made the :class:`Ask`; :mod:`router.gateway` carries the decision out.
 """
@@ -7,8 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from cluster.spec import AUTO, Engine, Fleet, Model
-from router.decide.facts import Ask, Decision, Load, Reason
+from cluster.spec import AUTO, SPILLOVER, Engine, Fleet, Model
+from router.decide.costs import Costs
+from router.decide.dial import turned
+from router.decide.facts import Ask, Decision, Load, Reason, Verdict
+from router.decide.pins import Pins
+from router.decide.saturation import Saturation
 from router.decide.scorer import Scorer
 from router.decide.spill import Difficulty, Spill, unknown
 from router.wire.endpoints import Kind
@@ -21,31 +27,65 @@ _NOT_ABLE = ("model_not_capable", "context_length_exceeded")
 _BAD_REQUEST = 400
 _FORBIDDEN = 403
 _NOT_FOUND = 404
+_UNDISTURBED = frozenset({Reason.SHORT, Reason.LONG, Reason.EASY, Reason.HARD, Reason.PINNED, Reason.SPILL_HARD})
+"""Decisions that a conversation stays with; what load or an outage forced is not remembered."""
+NO_PINS = Pins(0, b"")
 
 
 class Policy:
     """Decides for one fleet."""
 
-    def __init__(self, fleet: Fleet, scorer: Scorer, difficulty: Difficulty = unknown) -> None:
+    def __init__(self, fleet: Fleet, scorer: Scorer, difficulty: Difficulty = unknown, pins: Pins = NO_PINS) -> None:
         """Prepare the lists that every decision starts from."""
-        self._fleet, self._scorer = fleet, scorer
+        self._fleet, self._scorer, self._pins = fleet, scorer, pins
         self._tiers = fleet.tiers_by_name()
         self._tier_of = {name: fleet.tier_of(name) for name in fleet.models}
         self._spill = Spill(fleet, difficulty)
         self._auto = (*self._tiers["small"], *self._tiers["large"])
+        self._saturation = Saturation(fleet, self._spill, self._tier_of)
+        self.dial = turned(fleet, scorer)
+        self.costs = Costs(fleet)
+
+    def judge(self, ask: Ask) -> Verdict:
+        """Which tier a request to ``auto`` deserves: that of its conversation so far, or the scorer's."""
+        pinned = self._pins.recall(ask.thread)
+        if pinned:
+            tier = self._tier_of[pinned]
+            self._scorer.took(tier)
+            return Verdict(tier, Reason.PINNED, model=pinned)
+        return self._scorer.tier(ask)
+
+    def remember(self, ask: Ask, decision: Decision) -> None:
+        """The conversation stays with who answers it now."""
+        if decision.reason in _UNDISTURBED:
+            self._pins.keep(ask.thread, decision.model)
 
     def decide(self, ask: Ask, load: LoadOf, allowed: Collection[str] | None = None) -> Decision:
         """Choose who answers, among the models that the caller is ``allowed``; None allows all.
 
         Raises:
             Refusal: 404 for a name that nothing has, 403 for one that the caller may not use, 400 for what no model
-                with that name is able to do.
+                with that name is able to do, 429 where the tenant would rather be refused than wait.
 
         """
+        if ask.model == AUTO and ask.verdict is None and ask.kind is not Kind.EMBEDDING:
+            ask = ask._replace(verdict=self.judge(ask))
+        return self.explained(self._decided(ask, load, allowed), ask, load)
+
+    def explained(self, decision: Decision, ask: Ask, load: LoadOf) -> Decision:
+        """The same decision with what is known of it: score, quality, cost, time to first token."""
+        score = quality = None
+        if ask.verdict is not None:
+            score, of_small = ask.verdict.score, ask.verdict.quality
+            quality = of_small if decision.tier == "small" or of_small is None else 1.0
+        wait = load(decision.model).ttft_s or None
+        return Decision(*decision[:4], score, quality, self.costs.of(decision.model, ask), wait)
+
+    def _decided(self, ask: Ask, load: LoadOf, allowed: Collection[str] | None) -> Decision:
         if ask.model in self._fleet.models:
-            return self._decision(self._able(ask, (ask.model,), allowed), Reason.NAMED)
+            return self._named(ask, load, allowed)
         if not self._spill.chain:
-            return self._local(ask, load, allowed)
+            return self._saturation.relieved(self._local(ask, load, allowed), ask, (), load)
         chain = self._spillable(ask, allowed)
         try:
             decision = self._local(ask, load, allowed)
@@ -54,7 +94,24 @@ class Policy:
             if instead is None:
                 raise
             return instead
-        return self._spill.beside(decision, ask, chain, load)
+        if ask.verdict is not None and ask.verdict.model in self._well(chain, load):
+            others = (name for name in (decision.model, *decision.alternatives) if name != ask.verdict.model)
+            return Decision(ask.verdict.model, SPILLOVER, Reason.PINNED, tuple(others))
+        return self._spill.beside(self._saturation.relieved(decision, ask, chain, load), ask, chain, load)
+
+    @staticmethod
+    def _well(names: Collection[str], load: LoadOf) -> list[str]:
+        return [name for name in names if load(name).available]
+
+    def _named(self, ask: Ask, load: LoadOf, allowed: Collection[str] | None) -> Decision:
+        """The model by that name; where a rule or a route named it, others of its tier stand in while it is down."""
+        if ask.why is None:
+            return self._decision(self._able(ask, (ask.model,), allowed), Reason.NAMED)
+        others = (name for name in self._tiers.get(self._tier_of[ask.model], ()) if name != ask.model)
+        names = sorted(self._able(ask, (ask.model, *others), allowed), key=lambda name: not load(name).available)
+        return self._decision(names, ask.why if names[0] == ask.model else Reason.DOWN)
+
+    # -- among local models -----------------------------------------------------------------------------------------
 
     def _spillable(self, ask: Ask, allowed: Collection[str] | None) -> list[str]:
         """The chain's models that can do what is asked, and may."""
@@ -65,7 +122,7 @@ class Policy:
     def _local(self, ask: Ask, load: LoadOf, allowed: Collection[str] | None) -> Decision:
         if ask.model in self._tiers:
             able = self._able(ask, self._tiers[ask.model], allowed)
-            return self._decision(self._by_load(able, load), Reason.TIER)
+            return self._decision(self._by_load(able, load), ask.why or Reason.TIER)
         if ask.model != AUTO:
             known = ", ".join([AUTO, *(tier for tier, names in self._tiers.items() if names), *self._fleet.models])
             msg = f"The model {ask.model[:80]!r} does not exist. Known: {known}."
@@ -76,28 +133,24 @@ class Policy:
         return self._auto_decision(ask, load, self._able(ask, self._auto, allowed))
 
     def _auto_decision(self, ask: Ask, load: LoadOf, able: list[str]) -> Decision:
-        tier, reason = self._scorer.tier(ask)
-        wanted = [name for name in able if self._tier_of[name] == tier]
-        others = [name for name in able if self._tier_of[name] != tier]
+        verdict = ask.verdict or self.judge(ask)
+        wanted = [name for name in able if self._tier_of[name] == verdict.tier]
+        others = [name for name in able if self._tier_of[name] != verdict.tier]
         if not wanted:
             return self._decision(self._by_load(others, load), Reason.ONLY_ABLE)
         wanted, others = self._by_load(wanted, load), self._by_load(others, load)
-        if others:
-            first, other = load(wanted[0]), load(others[0])
-            if not first.available and other.available:
-                return self._decision(others + wanted, Reason.DOWN)
-            if self._busy(wanted[0], first) and other.available and not self._busy(others[0], other):
-                return self._decision(others + wanted, Reason.BUSY)
-        return self._decision(wanted + others, reason)
-
-    def _busy(self, name: str, now: Load) -> bool:
-        return now.in_flight + now.waiting >= self._fleet.routing.busy_in_flight * self._fleet.models[name].replicas.min
+        if verdict.model in wanted and load(verdict.model).available:
+            wanted.remove(verdict.model)
+            wanted.insert(0, verdict.model)
+        if others and not load(wanted[0]).available and load(others[0]).available:
+            return self._decision(others + wanted, Reason.DOWN)
+        return self._decision(wanted + others, verdict.reason)
 
     def _by_load(self, names: list[str], load: LoadOf) -> list[str]:
         """Those that answer first, in the file's order; a busy one after those that are not."""
         if len(names) < 2:  # noqa: PLR2004 - nothing to order
             return names
-        return sorted(names, key=lambda name: (not load(name).available, self._busy(name, load(name))))
+        return sorted(names, key=lambda name: (not load(name).available, self._saturation.is_busy(name, load(name))))
 
     def _decision(self, names: list[str], reason: Reason) -> Decision:
         return Decision(names[0], self._tier_of[names[0]], reason, tuple(names[1:]))

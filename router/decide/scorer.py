@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from cluster.spec import Routing
-from router.decide.facts import Ask, Reason
+from router.decide.facts import Ask, Reason, Verdict
 
 
 class Scorer(Protocol):
     """Tells which tier a request deserves."""
 
-    def tier(self, ask: Ask) -> tuple[str, Reason]:
+    @property
+    def curve(self) -> Sequence[float] | None:
+        """Quality by share, for :mod:`router.decide.dial`; empty where it was not kept, None where none was learnt."""
+        ...
+
+    def hold(self, share: float) -> None:
+        """From now on, such a share of requests is to go to ``large``."""
+        ...
+
+    def tier(self, ask: Ask) -> Verdict:
         """``small`` or ``large``, and why."""
+        ...
+
+    def took(self, tier: str) -> None:
+        """A request went to a tier without being judged; the dial's share counts it."""
         ...
 
 
@@ -23,8 +37,16 @@ class ByLength:
         """Keep the threshold."""
         self._small_up_to = routing.small_up_to_tokens
 
-    def tier(self, ask: Ask) -> tuple[str, Reason]:
+    def tier(self, ask: Ask) -> Verdict:
         """By estimated prompt tokens."""
         if ask.prompt_tokens <= self._small_up_to:
-            return "small", Reason.SHORT
-        return "large", Reason.LONG
+            return Verdict("small", Reason.SHORT)
+        return Verdict("large", Reason.LONG)
+
+    curve: Sequence[float] | None = None
+
+    def hold(self, share: float) -> None:
+        """Length keeps no share."""
+
+    def took(self, tier: str) -> None:
+        """Nor does it count."""

@@ -72,9 +72,10 @@ class Spill:
         """Off where the fleet file has no chain."""
         spec = fleet.spillover
         self.chain = spec.chain
-        self._when, self._ttft, self._above = frozenset(spec.when), spec.ttft_seconds, spec.spill_above
+        self._when, self._above = frozenset(spec.when), spec.spill_above
         self._outside = frozenset(name for name, model in fleet.models.items() if model.is_outside)
         self._difficulty = difficulty
+        self._slow_s = spec.ttft_seconds or fleet.slo.ttft_p95_s if Trigger.SLOW in spec.when else None
 
     def instead(self, able: Sequence[str], load: LoadOf) -> Decision | None:
         """The decision where no local model is able; None where the chain is not for that, or not able either."""
@@ -96,14 +97,21 @@ class Spill:
             return decision._replace(alternatives=(*decision.alternatives, *names))
         return decision
 
+    def is_slow(self, now: Load) -> bool:
+        """Whether a local model keeps a request waiting for longer than is put up with."""
+        return bool(self.chain) and self._slow_s is not None and now.ttft_s > self._slow_s
+
+    def for_slow(self, decision: Decision, able: Sequence[str], load: LoadOf) -> Decision | None:
+        """The chain before what was decided; None where none of it is well."""
+        local = (decision.model, *decision.alternatives)
+        names = [name for name in self._well(able, load) if name not in local]
+        return Decision(names[0], SPILLOVER, Reason.SPILL_SLOW, (*names[1:], *local)) if names else None
+
     def _reason(self, ask: Ask, local: Sequence[str], load: LoadOf) -> Reason | None:
         """Why the chain goes first, if it does."""
         loads = [load(name) for name in local]
         if Trigger.DOWN in self._when and not any(one.available for one in loads):
             return Reason.SPILL_DOWN
-        limit = self._ttft
-        if limit is not None and Trigger.SLOW in self._when and all(one.ttft_s > limit for one in loads):
-            return Reason.SPILL_SLOW
         if self._above is None or Trigger.HARD not in self._when or ask.model != AUTO:
             return None
         difficulty = self._difficulty(ask)

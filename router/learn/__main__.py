@@ -20,6 +20,7 @@ from router.learn.metrics import with_intervals
 from router.learn.plot import curve
 from router.learn.train import score, train
 
+_FOR_MACHINES = ("reference_scores", "curves")
 Run = Callable[[argparse.Namespace], Mapping[str, object]]
 Commands = Any
 """What argparse calls its sub-parsers is private."""
@@ -83,7 +84,7 @@ def _train(asked: argparse.Namespace) -> Mapping[str, object]:
         raise UsageError(msg)
     labels = graded(read_labels(asked.labels), asked.limit, asked.seed)
     trained = train(labels, read_answers(asked.with_answers), asked.seed, asked.out)
-    return {name: value for name, value in trained.card.items() if name != "reference_scores"}
+    return {name: value for name, value in trained.card.items() if name not in _FOR_MACHINES}
 
 
 def _score(asked: argparse.Namespace) -> Mapping[str, object]:

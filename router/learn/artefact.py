@@ -46,12 +46,21 @@ class Trained:
 
     def head(self, pair: str, *, answered: bool) -> Head:
         """The pair's head, or the one with the most labels where the pair is not known; never of the wrong kind."""
+        return self.heads[self._name(pair, answered=answered)]
+
+    @property
+    def curve(self) -> list[float]:
+        """Quality by share of the head that the gateway asks; empty where it was trained before that was kept."""
+        found: list[float] = self.card.get("curves", {}).get(self._name("", answered=False), [])
+        return found
+
+    def _name(self, pair: str, *, answered: bool) -> str:
         name = with_answer(pair) if answered else pair
         if name in self.heads:
-            return self.heads[name]
+            return name
         most: dict[str, int] = self.card["labels_by_head"]
         able = [name for name in self.heads if name.endswith(_ANSWERS) == answered]
-        return self.heads[max(able, key=lambda name: most[name])]
+        return max(able, key=lambda name: most[name])
 
     @property
     def reads_answers(self) -> bool:

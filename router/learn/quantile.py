@@ -30,12 +30,16 @@ class RollingQuantile:
         self._sorted = sorted(self._latest)
         self._credit = 0.0
 
-    def is_large(self, score: float) -> bool:
-        """Whether this one goes to the large model; remembers it."""
+    def took(self, *, large: bool) -> None:
+        """A request went somewhere without being asked about; others make up for it."""
+        self._credit = max(-BEHIND, min(BEHIND, self._credit + self.share - large))
+
+    def is_large(self, score: float, *, may: bool = True) -> bool:
+        """Whether this one goes to the large model, if it ``may``; remembers it."""
         wanted = self.share * (1 + self._credit / AHEAD)
         known = self._sorted
         rank = (bisect_left(known, score) + bisect_right(known, score) + 1) / (2 * len(known) + 2)
-        large = rank > 1 - wanted
+        large = may and rank > 1 - wanted
         self._credit = min(BEHIND, self._credit + self.share - large)
         self._remember(score)
         return large

@@ -16,7 +16,7 @@ from router.learn.artefact import Trained, save, with_answer
 from router.learn.fit import HeldOut, fit_head
 from router.learn.head import Head, see
 from router.learn.labels import Answer, Label, digest
-from router.learn.metrics import with_intervals
+from router.learn.metrics import quality_curve, with_intervals
 
 Floats = NDArray[np.float64]
 
@@ -45,6 +45,7 @@ def train(labels: Sequence[Label], answers: Mapping[str, Answer], seed: int, fol
     heads: dict[str, Head] = {}
     counts: dict[str, int] = {}
     figures: dict[str, Any] = {}
+    curves: dict[str, list[float]] = {}
     for pair in enough:
         own = [label for label in labels if label.pair == pair]
         answered = [label for label in own if label.id in answers]
@@ -52,13 +53,14 @@ def train(labels: Sequence[Label], answers: Mapping[str, Answer], seed: int, fol
             if len(group) >= FEWEST:
                 sights = [see(label.prompt, known.get(label.id)) for label in group]
                 heads[name], held = fit_head(group, sights, seed)
-                counts[name], figures[name] = len(group), _figures(held)
+                counts[name], figures[name], curves[name] = len(group), _figures(held), _curve(held)
     card = {
         "labels": len(labels),
         "labels_by_head": counts,
         "labels_sha256": digest(labels),
         "seed": seed,
         "held_out": figures,
+        "curves": curves,
         "reference_scores": _reference(heads, labels),
         "claims": _CLAIMS,
     }
@@ -79,6 +81,15 @@ def _figures(held: HeldOut) -> dict[str, Any]:
     intervals = with_intervals(held.scores, held.weak, held.strong)
     shown = {name: [_number(found.value), _number(found.low), _number(found.high)] for name, found in intervals.items()}
     return {"labels": len(held.weak), "standard_error_apgr": _number(intervals["apgr"].error), **shown}
+
+
+def _curve(held: HeldOut) -> list[float]:
+    """Mean quality with so many hundredths of the prompts sent to the strong model, every five of them."""
+    quality = quality_curve(held.scores, held.weak, held.strong)
+    return [
+        round(float(found), 4)
+        for found in np.interp(np.linspace(0, len(quality) - 1, 21), range(len(quality)), quality)
+    ]
 
 
 def _number(value: float) -> float | None:
