@@ -71,7 +71,7 @@ def _default(field: Schema) -> str:
     default = field.get("default")
     if default in (None, "", [], {}) or isinstance(default, dict):
         return ""
-    return f"`{', '.join(default) if isinstance(default, list) else default}`"
+    return f"`{', '.join(map(str, default)) if isinstance(default, list) else default}`"
 
 
 def _noun(field: Schema) -> str:

@@ -4,6 +4,7 @@ from cluster.spec.database import Database
 from cluster.spec.fleet import AUTO, SHORTCUT, Fleet
 from cluster.spec.gateway import Deadlines, Gateway, Limits
 from cluster.spec.models import Accelerator, Capability, Engine, Model, Price, Replicas
+from cluster.spec.planning import Pay, Planning
 from cluster.spec.quality import Quality
 from cluster.spec.routes import Route
 from cluster.spec.routing import Cascade, Routing, Rule, Tiers, WhenBusy
@@ -29,7 +30,9 @@ __all__ = [
     "Lengths",
     "Limits",
     "Model",
+    "Pay",
     "Plan",
+    "Planning",
     "Price",
     "Quality",
     "Replicas",

@@ -11,6 +11,7 @@ from cluster.spec.base import FieldPath, MisfitError, Name, Noun
 from cluster.spec.database import Database
 from cluster.spec.gateway import Gateway
 from cluster.spec.models import Model
+from cluster.spec.planning import Planning
 from cluster.spec.quality import Quality, unasked
 from cluster.spec.routes import Route, clashing, wayless
 from cluster.spec.routing import Routing, Tiers, astray
@@ -66,6 +67,7 @@ class Fleet(Noun):
     database: Database = Database()
     slo: Slo = Slo()
     traffic: Traffic = Traffic()
+    planning: Planning = Planning()
 
     @model_validator(mode="after")
     def _accounts_fit(self) -> Self:

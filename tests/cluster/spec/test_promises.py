@@ -26,6 +26,11 @@ def test_a_fleet_without_traffic_has_none() -> None:
         pytest.param("traffic: {requests_per_second: .nan}", "traffic.requests_per_second", id="not a number"),
         pytest.param("traffic: {growth_per_month: .inf}", "traffic.growth_per_month", id="infinite growth"),
         pytest.param("slo: {ttft_p95_s: -1}", "slo.ttft_p95_s", id="negative SLO"),
+        pytest.param("slo: {ttft_p95_s: 2, e2e_p95_s: 1}", "slo.e2e_p95_s: 1 s for the whole answer", id="end at once"),
+        pytest.param("slo: {goodput: 0.9}", "slo.goodput: no latency is promised", id="nothing to hold"),
+        pytest.param("planning: {gpu_usd_per_hour: {H100: .nan}}", "planning.gpu_usd_per_hour.H100", id="no price"),
+        pytest.param("planning: {tensor_parallel: [3]}", "planning.tensor_parallel.0", id="three GPUs"),
+        pytest.param("planning: {years: 0}", "planning.years", id="no years"),
         pytest.param("slo: {goodput: 99}", "slo.goodput", id="percent instead of share"),
     ],
 )
