@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import orjson
 from starlette.requests import ClientDisconnect
@@ -15,7 +15,8 @@ from starlette.routing import Route
 from cluster.spec import AUTO, Fleet, Limits
 from router.backends.contract import Backend
 from router.call import Headers
-from router.decide.policy import Policy, unsure
+from router.decide.facts import Terms
+from router.desk import terms_of
 from router.gateway import Gateway
 from router.observe.metrics import Metrics
 from router.wire.endpoints import ENDPOINTS, Endpoint
@@ -44,12 +45,11 @@ class Api:
         self,
         fleet: Fleet,
         targets: Mapping[str, Backend],
-        policy: Policy,
         gateway: Gateway,
         metrics: Metrics,
     ) -> None:
         """Describe the API once; it does not change while the gateway runs."""
-        self._fleet, self._targets, self._policy = fleet, targets, policy
+        self._fleet, self._targets = fleet, targets
         self._gateway, self._metrics = gateway, metrics
         self._created = int(time.time())
         self._ready_at = 0.0
@@ -73,11 +73,11 @@ class Api:
 
     async def models(self, request: HttpRequest) -> Response:
         """Models, tiers and ``auto``, as OpenAI lists models."""
-        return Json({"object": "list", "data": [*self._cards(self._allowed(request)).values()]})
+        return Json({"object": "list", "data": [*self._cards(self._terms(request)).values()]})
 
     async def model(self, request: HttpRequest) -> Response:
         """One of them."""
-        card = self._cards(self._allowed(request)).get(request.path_params["model"])
+        card = self._cards(self._terms(request)).get(request.path_params["model"])
         if card is None:
             missing = Refusal(404, "No such model; GET /v1/models lists them.", param="model", code="model_not_found")
             return refused(missing)
@@ -88,7 +88,7 @@ class Api:
         try:
             gateway = self._fleet.gateway
             body = await bounded_body(request, gateway.limits.body_bytes, gateway.deadlines.client)
-            return Json(await self._explain(body, self._allowed(request), request.scope["headers"]))
+            return Json(await self._explain(body, self._terms(request), request.scope["headers"]))
         except Refusal as refusal:
             return refused(refusal)
 
@@ -128,34 +128,24 @@ class Api:
         """The same for people; needs neither scripts nor the internet."""
         return HTMLResponse(page(self.document))
 
-    async def _explain(self, body: bytes, allowed: Collection[str] | None, headers: Headers) -> dict[str, object]:
+    async def _explain(self, body: bytes, terms: Terms, headers: Headers) -> dict[str, object]:
         endpoint = _endpoint_of(body, self._fleet.gateway.limits)
         request = parse(endpoint, body, self._fleet.gateway.limits)
-        allowed = self._gateway.egress.allowed(allowed, headers, request["model"])
-        ask = self._gateway.understood(endpoint, request)
-        decision = self._policy.decide(ask, self._gateway.load, allowed)
-        if unsure(ask, self._fleet.models[decision.model]):
-            ask = await self._gateway.counted(ask, decision, request)
-            decision = self._policy.decide(ask, self._gateway.load, allowed)
-        return {
-            "object": "route",
-            "model": decision.model,
-            "tier": decision.tier,
-            "reason": decision.reason.value,
-            "alternatives": list(decision.alternatives),
-            "prompt_tokens": ask.prompt_tokens,
-            "prompt_tokens_counted": ask.counted,
-            "needs": sorted(need.value for need in ask.needs),
-        }
+        chooser = self._gateway.chooser
+        return chooser.explained(await chooser.choose(endpoint, request, headers, terms))
 
-    def _allowed(self, request: HttpRequest) -> Collection[str] | None:
-        return self._gateway.desk.allowed(request.scope.get("state", {}).get("principal"))
+    def _terms(self, request: HttpRequest) -> Terms:
+        principal = request.scope.get("state", {}).get("principal")
+        return terms_of(principal, self._gateway.desk.allowed(principal))
 
-    def _cards(self, allowed: Collection[str] | None) -> dict[str, dict[str, object]]:
+    def _cards(self, terms: Terms) -> dict[str, dict[str, object]]:
         """By name, of what a caller may use."""
         fleet = self._fleet
-        may = fleet.models if allowed is None else allowed
+        may = fleet.models if terms.allowed is None else terms.allowed
         groups = {**fleet.tiers_by_name(), AUTO: (*fleet.tiers.small, *fleet.tiers.large)}
+        for name, route in fleet.routes.items():
+            if terms.routes is None or name in terms.routes:
+                groups[name] = groups.get(route.model, (route.model,))
         cards = {name: self._card(name, (name,), fleet.tier_of(name)) for name in fleet.models if name in may}
         for name, members in groups.items():
             if mine := tuple(member for member in members if member in may):

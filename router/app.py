@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import secrets
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,10 +25,11 @@ from router.admin.described import with_accounts
 from router.api import Api, refused
 from router.backends.health import Health
 from router.backends.target import targets_of
+from router.decide.pins import Pins
 from router.decide.policy import Policy
 from router.decide.scorer import Scorer
 from router.decide.spill import difficulty_by
-from router.desk import OPEN_DESK
+from router.desk import OPEN_DESK, Desk
 from router.gateway import Gateway
 from router.guard import Guard
 from router.learn.promoted import scorer
@@ -35,11 +38,13 @@ from router.observe.log import JsonLog
 from router.observe.metrics import Metrics, shared
 from router.opening import Archive, Opened, opened
 from router.purse import Purse
+from router.quality.watching import watching
 from router.server import Door
 from router.wire.endpoints import ENDPOINTS
 from router.wire.errors import Refusal
 
 _LOOK_S = 1.0
+_log = logging.getLogger(__name__)
 
 
 def build(
@@ -71,10 +76,11 @@ class _App:
         self._fleet, self._log, self._archive = fleet, log, archive
         self._metrics = Metrics(fleet.tenants.in_metrics)
         self._targets = targets_of(fleet, engines)
-        self._policy = Policy(fleet, decides, difficulty_by(decides))
+        pins = Pins(fleet.routing.conversations, secrets.token_bytes(32))
+        self._policy = Policy(fleet, decides, difficulty_by(decides), pins)
         desk = Purse(fleet) if fleet.spillover.open_usd_per_day else OPEN_DESK
         self._gateway = Gateway(fleet, self._targets, self._policy, self._tell, desk)
-        self._api = Api(fleet, self._targets, self._policy, self._gateway, self._metrics)
+        self._api = Api(fleet, self._targets, self._gateway, self._metrics)
         handlers = {HTTPException: _http_error}
         self._starlette = Starlette(routes=self._api.routes(), exception_handlers=handlers, lifespan=self._lifespan)
         self._starlette.router.redirect_slashes = False  # it would send clients to a host that they named
@@ -87,11 +93,14 @@ class _App:
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[dict[str, Any]]:
         self._log.gather(asyncio.get_running_loop())
+        dial, asked = self._policy.dial, self._fleet.routing.dials
+        _log.log(logging.WARNING if asked and not dial.met else logging.INFO, "%s", dial.says)
         gateway = self._fleet.gateway
         async with AsyncExitStack() as stack:
             if self._archive is not None:
                 accounts = await stack.enter_async_context(opened(self._fleet, self._archive, self._gateway.load))
-                self._let_in(accounts)
+                watched = watching(self._fleet, self._targets, accounts.books, accounts.pepper, self._tell)
+                self._let_in(accounts, await stack.enter_async_context(watched))
             if gateway.probe_seconds:
                 health = asyncio.create_task(Health(self._targets.values(), gateway.probe_seconds).run())
                 stack.callback(health.cancel)
@@ -109,10 +118,10 @@ class _App:
             self._metrics.look(self._targets.values())
             await asyncio.sleep(_LOOK_S)
 
-    def _let_in(self, accounts: Opened) -> None:
+    def _let_in(self, accounts: Opened, desk: Desk) -> None:
         """From now on, only those with a key."""
         offices = accounts.books.offices
-        self._gateway.desk = accounts.books
+        self._gateway.desk = desk
         self._api.document = with_accounts(self._api.document)
         self._starlette.router.routes.extend(admin_routes(self._fleet, offices.store, accounts.pepper))
         self._rest = Guard(self._starlette, offices.door)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from starlette.types import Scope
 
-from cluster.spec import Fleet
+from cluster.spec import SHORTCUT, Fleet
 from router.accounts.allowance import Hold
 from router.accounts.budget import Budgets, cost_of, worst_case
 from router.accounts.cache import Responses
@@ -30,7 +30,7 @@ from router.accounts.trail import Leaving, Trail
 from router.backends.fairness import Caller
 from router.decide.facts import Ask
 from router.decide.policy import LoadOf
-from router.desk import Headers, Tab
+from router.desk import Headers, Tab, terms_of
 from router.observe.events import Finished, Left
 from router.wire.endpoints import Endpoint
 from router.wire.errors import Refusal
@@ -107,7 +107,9 @@ class AccountTab(Tab):
     def __init__(self, books: Books, principal: Principal, allowed: Collection[str] | None, wish: str) -> None:
         """Opened by :meth:`Books.open`; ``wish`` is the caller's ``x-freehold-cache``."""
         self.allowed, self.tenant = allowed, principal.tenant
+        self.terms = terms_of(principal, allowed)
         self.caller = Caller(principal.tenant, 1 << principal.plan.priority)
+        self.keeps_samples = principal.plan.keep_samples
         self._books, self._principal = books, principal
         self._at: datetime = books.offices.store.now()
         self._hold: Hold | None = None
@@ -189,7 +191,7 @@ class AccountTab(Tab):
         self._settled = True
         delivered = event.outcome == "complete" or event.completion_tokens > 0
         entries = self._entries
-        if event.attempts > len(entries) or self._again:
+        if event.attempts > len(entries) or self._again or event.model == SHORTCUT:
             entries.append(self._entry(event, event.model, event.outcome, delivered=delivered))
         if self._hold is not None:
             used = self._hold.used(1, event.prompt_tokens + event.completion_tokens) if delivered else ()
@@ -209,12 +211,13 @@ class AccountTab(Tab):
 
     def _entry(self, event: Finished, model: str, outcome: str, *, delivered: bool) -> Entry:
         fleet = self._books.fleet
-        spec = fleet.models[model]
+        spec = fleet.models.get(model)
         prompt, completion = (event.prompt_tokens, event.completion_tokens) if delivered else (0, 0)
         cached = event.cached_tokens if delivered else 0
         baseline = fleet.spillover.baseline
         total_s = (event.last_byte or time.monotonic()) - event.started
-        shared_by = max(1, self._books.load(model).in_flight)
+        gpus_shared = spec.accelerator.count / max(1, self._books.load(model).in_flight) if spec else 0.0
+        price = spec.price if spec else None
         attempt = Attempt(
             request_id=event.request_id,
             attempt=event.attempts,
@@ -223,7 +226,7 @@ class AccountTab(Tab):
             key_id=self._principal.key_id,
             endpoint=event.endpoint,
             model=model,
-            tier=self._books.tiers[model],
+            tier=self._books.tiers.get(model, model),
             reason=event.reason,
             status=event.status,
             outcome=outcome,
@@ -231,8 +234,8 @@ class AccountTab(Tab):
             prompt_tokens=prompt,
             completion_tokens=completion,
             cached_tokens=cached,
-            gpu_ms=0 if self._again else round(total_s * 1000 * spec.accelerator.count / shared_by),
-            cost_micros=0 if self._again else cost_of(spec.price, prompt, completion, cached, event.written_tokens),
+            gpu_ms=0 if self._again else round(total_s * 1000 * gpus_shared),
+            cost_micros=0 if self._again else cost_of(price, prompt, completion, cached, event.written_tokens),
             baseline_micros=cost_of(baseline, prompt, completion, cached),
             queued_ms=round(event.queued_s * 1000),
             ttft_ms=round((event.first_byte - event.started) * 1000) if event.first_byte else 0,

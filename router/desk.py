@@ -15,7 +15,7 @@ from router.accounts.facts import Principal
 from router.accounts.kept import Answer
 from router.backends.fairness import Caller
 from router.backends.slots import ANYONE
-from router.decide.facts import Ask
+from router.decide.facts import Ask, Terms
 from router.observe.events import Finished, Left
 from router.wire.endpoints import Endpoint
 from router.wire.parse import Request
@@ -28,9 +28,13 @@ class Tab:
 
     allowed: Collection[str] | None = None
     """Models that may answer; None for all."""
+    terms: Terms = Terms()
+    """The same, and what else the account says about who may."""
     caller: Caller = ANYONE
     """On whose behalf it waits for a slot."""
-    tenant = ""
+    tenant: str = ""
+    keeps_samples: bool = False
+    """Whether what is said in it may be kept to train the router."""
 
     async def hold(self, ask: Ask) -> Headers:
         """Hold what the request may use; gives back headers about the limits.
@@ -82,6 +86,14 @@ class Tab:
 
 
 OPEN_TAB = Tab()
+
+
+def terms_of(principal: Principal | None, allowed: Collection[str] | None) -> Terms:
+    """What an account says about who may answer; everybody where there is none."""
+    if principal is None:
+        return Terms(allowed)
+    plan = principal.plan
+    return Terms(allowed, principal.tenant, principal.plan_name, plan.routes, plan.when_busy)
 
 
 class Desk(Protocol):

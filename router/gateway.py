@@ -1,8 +1,8 @@
 """The life of one request: admit, understand, decide, forward, account, learn.
 
 1. *Admit*: the body within its limits (:mod:`router.call`), its JSON and its fields (:mod:`router.wire.parse`).
-2. *Understand*: what it needs (:mod:`router.decide.features`); the engine's tokenizer counts where an estimate may err.
-3. *Decide*: who answers (:mod:`router.decide.policy`).
+2. *Understand*: what it needs; the engine's tokenizer counts where an estimate may err.
+3. *Decide*: who answers (:mod:`router.choice` does both).
 4. *Forward*: to the chosen target, then its alternatives, until the first byte (:mod:`router.relay` from there on).
 5. *Account* and 6. *learn*: one event at the end, whatever the end was; metrics and the log listen.
 
@@ -20,24 +20,24 @@ from functools import partial
 from starlette.types import Receive, Scope, Send
 
 from cluster.spec import Fleet
+from router.accounts.kept import Answer
 from router.backends.contract import Audit, Backend
 from router.backends.errors import UpstreamError
 from router.backends.retries import Retries
 from router.backends.slots import QueueFullError
-from router.backends.translate.request import obstacle
 from router.call import Call, ClientLeftError
-from router.decide.egress import Egress
-from router.decide.facts import Ask, Decision, Load, Reason
-from router.decide.features import to_tokenize, understand
-from router.decide.policy import Policy, unsure
+from router.choice import Chooser
+from router.decide.facts import Decision, Load, Reason
+from router.decide.policy import Policy
 from router.desk import OPEN_DESK, Desk
 from router.failures import Failure, UnpaidError, no_answer, worth_another_replica
 from router.observe.events import Left, Listener, TargetFailed
 from router.relay import Relay, answer_again, answer_whole
 from router.trial import Cascade, EscalatedError
-from router.wire.endpoints import Endpoint, Kind
+from router.wire.endpoints import Endpoint
 from router.wire.errors import NoAnswer, Refusal, error_event
 from router.wire.parse import Request, parse
+from router.wire.spoken import spoken
 
 _BAD_REQUEST = 400
 _CLIENT_LEFT = 499
@@ -51,12 +51,12 @@ class Gateway:
         self, fleet: Fleet, targets: Mapping[str, Backend], policy: Policy, tell: Listener, desk: Desk = OPEN_DESK
     ) -> None:
         """``tell`` receives every event; ``desk`` lets requests in and keeps their accounts."""
-        self._fleet, self._targets, self._policy = fleet, targets, policy
+        self._fleet, self._targets = fleet, targets
+        self.chooser = Chooser(fleet, targets, policy)
         self.desk, self._tell = desk, tell
         self._retries = Retries()
         self._cascade = Cascade(fleet, self.load, tell)
         self._chain = frozenset(fleet.spillover.chain)
-        self.egress = Egress(fleet)
 
     async def answer(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         """Lead one request from its first byte to its end."""
@@ -87,20 +87,21 @@ class Gateway:
         began = time.perf_counter()
         request = parse(call.endpoint, body, self._fleet.gateway.limits)
         call.event.asked_model, call.event.stream = request["model"], bool(request.get("stream"))
-        allowed = self.egress.allowed(call.tab.allowed, call.headers, request["model"])
-        ask = self.understood(call.endpoint, request)
-        decision = self._policy.decide(ask, self.load, allowed)
-        call.event.decision_s = time.perf_counter() - began
-        if unsure(ask, self._fleet.models[decision.model]):
-            ask = await self.counted(ask, decision, request)
-            decision = self._policy.decide(ask, self.load, allowed)
+        choice = await self.chooser.choose(call.endpoint, request, call.headers, call.tab.terms)
+        request, ask, decision = choice.request, choice.ask, choice.decision
+        call.event.decision_s = time.perf_counter() - began - choice.counting_s
         call.event.prompt_tokens = ask.prompt_tokens
         call.decided(decision)
         call.limits = await call.tab.hold(ask)
+        if choice.said:
+            kind, said = spoken(ask.kind, request, choice.said, call.request_id)
+            await answer_again(call, Answer(kind, said, 0, 0), [])
+            return
+        self.chooser.policy.remember(ask, decision)
         answer = await call.tab.cached(call.endpoint, request, decision.model)
         if answer is not None:
             call.decided(decision._replace(reason=Reason.CACHED))
-            await answer_again(call, answer)
+            await answer_again(call, answer, [(b"x-freehold-cache", b"hit")])
             return
         call.trial = self._cascade.trial(call.headers, ask, request, decision)
         self._retries.earn()
@@ -109,19 +110,6 @@ class Gateway:
     def load(self, model: str) -> Load:
         """The live load of a model."""
         return self._targets[model].load()
-
-    def understood(self, endpoint: Endpoint, request: Request) -> Ask:
-        """What a request needs, and whether a hosted model could be asked for it at all."""
-        ask = understand(endpoint, request)
-        if self.egress.outside and endpoint.kind is Kind.CHAT and (field := obstacle(request)):
-            return ask._replace(only_here=field)
-        return ask
-
-    async def counted(self, ask: Ask, decision: Decision, request: Request) -> Ask:
-        """The same ask with its prompt tokens counted by the engine, where the engine can and is on the site."""
-        part = to_tokenize(ask.kind, request) if decision.model not in self.egress.outside else None
-        count = await self._targets[decision.model].count_tokens(part) if part else None
-        return ask if count is None else ask._replace(prompt_tokens=count, counted=True)
 
     # -- forward ----------------------------------------------------------------------------------------------------
 
@@ -161,7 +149,7 @@ class Gateway:
             reason = Reason.UNPAID
         elif tier != decision.tier:
             reason = Reason.DOWN if isinstance(last, UpstreamError) else Reason.BUSY
-        return decision._replace(model=name, tier=tier, reason=reason)
+        return Decision(name, tier, reason, decision.alternatives, decision.score)
 
     async def _at(self, call: Call, target: Backend, request: Request, *, others: bool) -> None:
         """Take a slot at a target and have it answer, with a second try where another replica may do better."""

@@ -97,7 +97,7 @@ class PurseTab(Tab):
         self._settled = True
         fleet = self._purse.fleet
         delivered = event.outcome == "complete" or event.completion_tokens > 0
-        if event.model and delivered:
+        if event.model in fleet.models and delivered:
             used = (event.prompt_tokens, event.completion_tokens, event.cached_tokens)
             event.cost_micros = cost_of(fleet.models[event.model].price, *used, event.written_tokens)
             event.baseline_micros = cost_of(fleet.spillover.baseline, *used)

@@ -14,7 +14,7 @@ from cluster.spec import Deadlines
 from router.accounts.kept import Answer
 from router.backends.contract import Exchange
 from router.backends.errors import CutError, UpstreamError
-from router.call import Call
+from router.call import Call, Headers
 from router.decide.facts import Reason
 from router.trial import HEADER, EscalatedError, Trial
 from router.wire.assembled import completion_of
@@ -222,15 +222,15 @@ async def answer_whole(call: Call, connection: Exchange, body: bytes) -> None:
     await call.whole(connection.status, [(b"content-type", b"application/json")], body)
 
 
-async def answer_again(call: Call, answer: Answer) -> None:
-    """Give a kept answer: a stream as a stream."""
+async def answer_again(call: Call, answer: Answer, headers: Headers) -> None:
+    """Give an answer that is there already: a stream as a stream; ``headers`` say where it is from."""
     event = call.event
     event.prompt_tokens = event.cached_tokens = answer.prompt_tokens
     event.completion_tokens = answer.completion_tokens
     event.first_byte = time.monotonic()
     event.status, event.outcome = _OK, "complete"
     await call.settle()
-    headers = [(b"content-type", answer.content_type.encode()), (b"x-freehold-cache", b"hit")]
+    headers = [(b"content-type", answer.content_type.encode()), *headers]
     if event.stream:
         await call.start(_OK, [*headers, _UNCACHED])
         await call.end(answer.body)

@@ -124,10 +124,15 @@ class Routing(Noun):
 
     @model_validator(mode="after")
     def _one_dial(self) -> Self:
-        given = [name for name in _DIALS if name in self.model_fields_set and getattr(self, name) is not None]
+        given = self.dials
         if len(given) > 1:
             raise MisfitError(((given[1],), f"{' and '.join(given)} are one dial; keep one of them"))
         return self
+
+    @property
+    def dials(self) -> list[str]:
+        """The fields of the dial that the file sets; one at most."""
+        return [name for name in _DIALS if name in self.model_fields_set and getattr(self, name) is not None]
 
 
 def astray(rules: tuple[Rule, ...], known: frozenset[str], plans: frozenset[str]) -> list[tuple[FieldPath, str]]:

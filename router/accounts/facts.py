@@ -34,6 +34,7 @@ class Principal(NamedTuple):
     scope: Scope
     plan: Plan
     """The tenant's plan with its overrides applied."""
+    plan_name: str = ""
 
 
 class Attempt(NamedTuple):

@@ -153,7 +153,9 @@ class Keys:
             expires_at=row.expires_at,
         )
         plan = effective(self._spec, row.plan, row.overrides)
-        return Known(Principal(row.tenant, row.id, scope, plan), bytes(row.digest), row.revoked_at is not None)
+        return Known(
+            Principal(row.tenant, row.id, scope, plan, row.plan), bytes(row.digest), row.revoked_at is not None
+        )
 
     # -- notices, and their absence ---------------------------------------------------------------------------------
 

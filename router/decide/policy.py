@@ -37,7 +37,7 @@ class Policy:
 
     def __init__(self, fleet: Fleet, scorer: Scorer, difficulty: Difficulty = unknown, pins: Pins = NO_PINS) -> None:
         """Prepare the lists that every decision starts from."""
-        self._fleet, self._scorer, self._pins = fleet, scorer, pins
+        self._fleet, self._scorer, self.pins = fleet, scorer, pins
         self._tiers = fleet.tiers_by_name()
         self._tier_of = {name: fleet.tier_of(name) for name in fleet.models}
         self._spill = Spill(fleet, difficulty)
@@ -48,7 +48,7 @@ class Policy:
 
     def judge(self, ask: Ask) -> Verdict:
         """Which tier a request to ``auto`` deserves: that of its conversation so far, or the scorer's."""
-        pinned = self._pins.recall(ask.thread)
+        pinned = self.pins.recall(ask.thread)
         if pinned:
             tier = self._tier_of[pinned]
             self._scorer.took(tier)
@@ -58,7 +58,7 @@ class Policy:
     def remember(self, ask: Ask, decision: Decision) -> None:
         """The conversation stays with who answers it now."""
         if decision.reason in _UNDISTURBED:
-            self._pins.keep(ask.thread, decision.model)
+            self.pins.keep(ask.thread, decision.model)
 
     def decide(self, ask: Ask, load: LoadOf, allowed: Collection[str] | None = None) -> Decision:
         """Choose who answers, among the models that the caller is ``allowed``; None allows all.
@@ -176,8 +176,8 @@ class Policy:
 
 
 def _capable(ask: Ask, model: Model) -> bool:
-    """Whether a model can do what is asked; a hosted one answers conversations, and those that its API can put."""
-    if model.engine is Engine.CLAUDE and (ask.only_here or ask.kind not in {Kind.CHAT, Kind.MESSAGES}):
+    """Whether a model can do what is asked; a hosted one, what its API can put."""
+    if model.engine is Engine.CLAUDE and ask.only_here:
         return False
     return ask.needs.issubset(model.capabilities)
 

@@ -33,7 +33,7 @@ def dressed(endpoint: Endpoint, request: Request, route: Route) -> Request:
     warmth = route.temperature
     if warmth is not None and kind is Kind.MESSAGES:
         warmth = min(warmth, _MOST_ANTHROPIC)
-    wishes = {"temperature": warmth, "top_p": route.top_p}
+    wishes: dict[str, object] = {"temperature": warmth, "top_p": route.top_p}
     if not request.get("max_tokens"):
         wishes[endpoint.answer_limit] = route.max_tokens
     if kind in _STOPS:

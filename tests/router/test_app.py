@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import router.gateway
+import router.choice
 import router.wire.stream
 from tests.router.client import Client
 from tests.router.engine import Exchange, delta
@@ -61,7 +61,7 @@ def breaks(*_: Any, **__: Any) -> Any:  # noqa: ANN401 - stands for anything
 @pytest.mark.parametrize("path", BODIES, ids=str)
 async def test_a_mistake_of_ours(gateway: Running, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     """An unexpected exception is a 500 in the API's shape, counted and logged, without its words."""
-    monkeypatch.setattr(router.gateway, "understand", breaks)
+    monkeypatch.setattr(router.choice, "understand", breaks)
     response = await gateway.post(f"/v1/{path}", BODIES[path])
     assert response.status == 500
     assert response.json["error"]["message"]
