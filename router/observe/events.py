@@ -88,5 +88,19 @@ class Tried:
     margin: float | None = None
 
 
-Event = Finished | TargetFailed | Left | Tried
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """An answer that was sampled has been compared with a reference's, or will not be."""
+
+    request_id: str
+    model: str
+    """That answered."""
+    reference: str
+    """Empty where it did not come to one."""
+    outcome: str
+    """``win``, ``tie`` or ``loss`` of the answer; ``undecided`` (no verdict), ``unfit`` (not to be compared),
+    ``dropped`` (too many waited), ``busy`` (a model to be asked), ``unpaid``, ``failed``, ``away`` (the database)."""
+
+
+Event = Finished | TargetFailed | Left | Tried | Compared
 Listener = Callable[[Event], None]

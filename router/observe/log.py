@@ -13,14 +13,19 @@ from typing import BinaryIO
 
 import orjson
 
-from router.observe.events import Event, Finished, Left, TargetFailed, Tried
+from router.observe.events import Compared, Event, Finished, Left, TargetFailed, Tried
 
 FLUSH_S = 0.1
 _SHOWN = 300
 _FLOOD = "too_many_wrong_keys"
 """Refusals by the thousand, which would fill the disk; metrics count them, and the first from an address are logged."""
 
-_NAMES: dict[type[Event], str] = {Left: "egress", TargetFailed: "target_failed", Tried: "cascade"}
+_NAMES: dict[type[Event], str] = {
+    Left: "egress",
+    TargetFailed: "target_failed",
+    Tried: "cascade",
+    Compared: "compared",
+}
 
 
 class JsonLog:

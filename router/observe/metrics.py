@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from router.backends.contract import Backend
-from router.observe.events import Event, Finished, Left, TargetFailed, Tried
+from router.observe.events import Compared, Event, Finished, Left, TargetFailed, Tried
 
 TTFT_BUCKETS = (0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160)
 TPOT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.4, 1)
@@ -55,6 +55,8 @@ class Metrics:
         self._completion = self._counter("completion_tokens", "Tokens generated.", each)
         self._errors = self._counter("upstream_errors", "Attempts that failed, by target.", ("model", "cause"))
         self._left = self._counter("egress_bytes", "Bytes of requests that left the site.", ("model",))
+        of = ("model", "reference", "outcome")
+        self._compared = self._counter("quality_comparisons", "Answers that were sampled, by how they compared.", of)
         self._retries = self._counter("upstream_retries", "Attempts that followed a failed one.", ("model", "cause"))
         self._ttft = self._histogram("time_to_first_token_seconds", "Until a stream's first byte.", TTFT_BUCKETS)
         self._tpot = self._histogram("time_per_output_token_seconds", "Between a stream's tokens.", TPOT_BUCKETS)
@@ -85,6 +87,8 @@ class Metrics:
                 self._retries.labels(event.model, event.cause).inc()
         elif isinstance(event, Tried):
             self._tried(event)
+        elif isinstance(event, Compared):
+            self._compared.labels(event.model, event.reference, event.outcome).inc()
         else:
             self._finished(event)
 
