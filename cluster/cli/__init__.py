@@ -14,9 +14,10 @@ from cluster.cli.accounts import backup, export, restore, usage
 from cluster.cli.ask import chat, replay, route
 from cluster.cli.group import ErrorsAsLines
 from cluster.cli.keys import keys
+from cluster.cli.kube import helm_values
 from cluster.cli.quality import egress
 from cluster.cli.router import router
-from cluster.cli.run import down, logs, status, up
+from cluster.cli.run import down, logs, rehearse, status, up
 from cluster.cli.schema import schema
 from cluster.cli.tenants import tenants
 
@@ -30,8 +31,8 @@ def freehold() -> None:
 
 
 for command in (
-    *(up, down, status, logs, chat, route, replay, router),
-    *(keys, tenants, usage, egress, export, backup, restore, schema),
+    *(up, rehearse, down, status, logs, chat, route, replay, router),
+    *(keys, tenants, usage, egress, export, backup, restore, schema, helm_values),
 ):
     freehold.add_command(command)
 
