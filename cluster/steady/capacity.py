@@ -72,13 +72,15 @@ def attained(state: State, slo: Slo) -> list[Attained]:
 def capacity(work: Work, slo: Slo) -> Capacity:
     """The highest rate at which all promises hold, each round where the last one found it."""
     low, high, broken = 0.0, work.highest, "load"
+    alone = attained(State.at(work, np.array([_LOWEST * high])), slo)
+    if failed := next((one.promise for one in alone if not one.holds[0]), ""):
+        return Capacity(0.0, failed)
     for _ in range(_ROUNDS):
         rates = np.linspace(max(low, _LOWEST * work.highest), high, _RATES)
         held = attained(State.at(work, rates), slo)
-        failing = np.argmax(~np.logical_and.reduce([*(one.holds for one in held), rates < work.highest]))
-        if failing == 0:
-            return Capacity(low, next((one.promise for one in held if not one.holds[0]), broken))
-        broken = next((one.promise for one in held if not one.holds[failing]), "load")
+        fine = np.logical_and.reduce([*(one.holds for one in held), rates < work.highest])
+        failing = max(1, int(np.argmin(fine)))
+        broken = next((one.promise for one in held if not one.holds[failing]), broken)
         low, high = float(rates[failing - 1]), float(rates[failing])
     return Capacity(low, broken)
 

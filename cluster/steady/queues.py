@@ -41,23 +41,23 @@ class Shared:
     """Sequences that wait for one, on average."""
 
     @classmethod
-    def of(cls, tokens: Floats, seconds: Floats) -> Self:
-        """``tokens`` per second are asked for; a step of n sequences takes ``seconds[:, n - 1]``."""
-        places = seconds.shape[1]
-        ratio = np.minimum(tokens[:, None] * seconds / np.arange(1, places + 1), 1e6)
-        ratio[:, -1] = np.minimum(FULL, ratio[:, -1])
-        weights = np.cumsum(np.log(np.maximum(TINY, ratio)), axis=1)
-        weights = np.exp(weights - np.maximum(0, weights.max(axis=1))[:, None])
-        last, beyond = weights[:, -1], ratio[:, -1]
-        empty = np.exp(-np.maximum(0, np.cumsum(np.log(np.maximum(TINY, ratio)), axis=1).max(axis=1)))
-        total = empty + weights.sum(axis=1) + last * beyond / (1 - beyond)
-        share = weights / total[:, None]
-        share[:, -1] /= 1 - beyond
-        sizes = np.arange(1, places + 1)
+    def of(cls, tokens: Floats, seconds: Floats, slower: Floats) -> Self:
+        """``tokens`` per second are asked for; a step of n sequences takes ``seconds[n - 1] * slower``."""
+        sizes = np.arange(1, len(seconds) + 1)
+        alone = np.log(seconds / sizes)
+        pace = np.log(np.maximum(TINY, tokens * slower))
+        beyond = np.minimum(FULL, np.exp(pace + alone[-1]))
+        weights = pace[:, None] * sizes + np.cumsum(alone)
+        highest = np.maximum(0, weights.max(axis=1))
+        share = np.exp(weights - highest[:, None])
+        waiting = share[:, -1] * beyond / (1 - beyond)
+        total = np.exp(-highest) + share.sum(axis=1) + waiting
+        share[:, -1] += waiting
+        share /= total[:, None]
         busy = np.maximum(TINY, share.sum(axis=1))
-        mean_s = (share * seconds).sum(axis=1) / busy
-        variance = (share * seconds**2).sum(axis=1) / busy - mean_s**2
-        return cls(share @ sizes, np.maximum(0, variance), share[:, -1], last * beyond / (1 - beyond) ** 2 / total)
+        mean_s = share @ seconds / busy
+        variance = np.maximum(0, share @ seconds**2 / busy - mean_s**2) * slower**2
+        return cls(share @ sizes, variance, share[:, -1], waiting / total / (1 - beyond))
 
 
 def behind(rates: Floats, served: Floats, step: Floats) -> Wait:

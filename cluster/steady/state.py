@@ -55,8 +55,7 @@ class State:
         bounded = np.clip(rates, TINY, FULL * work.highest)
         extra = _extra(work, bounded)
         stolen = np.minimum(FULL, bounded * extra.mean(axis=1))
-        slowed = work.decode_s / (1 - stolen)[:, None]
-        shared = Shared.of(bounded * float(work.output.mean()), slowed)
+        shared = Shared.of(bounded * float(work.output.mean()), work.decode_s, 1 / (1 - stolen))
         step = np.interp(shared.mean, np.arange(1, work.places + 1), work.decode_s)
         mean_gap = np.where(shared.mean > TINY, shared.mean / (bounded * max(TINY, float(work.output.mean()))), step)
         return cls(
@@ -128,7 +127,7 @@ class State:
 
 def _extra(work: Work, rates: Floats) -> Floats:
     """By rate and request: the extra of its prompt, between alone and joint by how many prompts share a step."""
-    batch = np.interp(rates, work.by_batch[0], np.arange(1, work.places + 1))
+    batch = np.interp(rates, work.decoding_rate, np.arange(1, work.places + 1))
     place = np.interp(batch, work.batches, np.arange(len(work.batches)))
     low = np.minimum(place.astype(np.int64), len(work.batches) - 1)
     high = np.minimum(low + 1, len(work.batches) - 1)

@@ -80,6 +80,10 @@ class Work:
     """The same beside other prompts, where nothing is left that would have been idle."""
     output: Floats
     """By request: tokens that are decoded, the first one excluded."""
+    decoding_rate: Floats
+    """Requests per second that keep 1 to ``places`` sequences decoding."""
+    highest: float
+    """Requests per second beyond which the queue never ends."""
 
     @classmethod
     def of(cls, timing: EngineTiming, requests: Requests) -> Self:
@@ -92,32 +96,27 @@ class Work:
         batches = asked[np.unique(np.linspace(0, len(asked) - 1, _MIXED).round().astype(int))]
         budget = max(1, timing.max_batched_tokens - places // 2)
         new = prompt - requests.cached_tokens
+        sizes = np.arange(1, places + 1)
+        decode_s = np.interp(sizes, asked, decode)
         extras = [_extras(timing, int(size), held, requests, budget) for size in batches]
+        joint = np.array([joint for _, joint in extras])
+        added = np.interp(sizes, batches, joint.mean(axis=1))
+        decoding = sizes / (float(output.mean()) * decode_s + sizes * added + 1e-12)
+        prompts = 1 / (added + float((new / budget).mean()) * decode_s + 1e-12)
         return cls(
             requests=requests,
             request_s=timing.request_s,
             places=places,
-            decode_s=np.interp(np.arange(1, places + 1), asked, decode),
+            decode_s=decode_s,
             steps=np.ceil(new / budget),
             share=new / budget,
             batches=batches,
             alone_s=np.array([alone for alone, _ in extras]),
-            joint_s=np.array([joint for _, joint in extras]),
+            joint_s=joint,
             output=output,
+            decoding_rate=decoding,
+            highest=float(np.minimum(decoding, prompts).max()),
         )
-
-    @property
-    def by_batch(self) -> tuple[Floats, Floats]:
-        """For 1 to ``places`` sequences: requests per second that keep so many decoding, and that prompts allow."""
-        sizes = np.arange(1, self.places + 1)
-        extra = np.interp(sizes, self.batches, self.joint_s.mean(axis=1))
-        decoding = sizes / (float(self.output.mean()) * self.decode_s + sizes * extra + 1e-12)
-        return decoding, 1 / (extra + float(self.share.mean()) * self.decode_s + 1e-12)
-
-    @property
-    def highest(self) -> float:
-        """Requests per second beyond which the queue never ends."""
-        return float(np.minimum(*self.by_batch).max())
 
 
 def _places(timing: EngineTiming, held: float, spread: float) -> int:

@@ -1,0 +1,86 @@
+"""How much each setup of a model takes at the promises, and what an hour of it costs; or why it is no option.
+
+Sized carefully: capacity is that of an engine whose every step takes as long as the upper end of the prediction's
+interval says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from cluster.cost import Hourly, hourly
+from cluster.demand import Mix, Requests
+from cluster.errors import CatalogError
+from cluster.latency.replica import timing_for, timing_of
+from cluster.latency.timing import EngineTiming
+from cluster.plan.setups import Setup, setups
+from cluster.spec import Model, Pay, Planning, Slo
+from cluster.steady import Capacity, Slower, Work, capacity
+
+CAREFUL: Final = 1.25
+"""Upper end of the interval in which 80 of 100 measured step times are, as a multiple of the predicted ones."""
+_SAMPLE: Final = 96
+"""Requests that stand for all; twice as many change capacities by less than 2 %."""
+FREE: Final = Hourly(dict.fromkeys(Pay, 0.0), "this machine")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A setup, judged."""
+
+    setup: Setup
+    hourly: Hourly | None = None
+    """Per GPU; None without a price."""
+    timing: EngineTiming | None = None
+    """As expected, not as sized; None where it does not fit."""
+    work: Work | None = None
+    """At the upper end."""
+    capacity: Capacity | None = None
+    """Requests per second of one replica; None where it does not fit."""
+    why_not: str = ""
+    """Begins with the kind of the reason, up to the first colon; empty for an option."""
+
+    @property
+    def usd_per_hour(self) -> dict[Pay, float]:
+        """Of one replica."""
+        known = self.hourly or FREE
+        return {pay: usd * self.setup.gpus for pay, usd in known.usd.items()}
+
+
+def options(model: Model, planning: Planning, mix: Mix, slo: Slo) -> Iterator[Option]:
+    """Every setup of a model, judged for requests that its context can hold."""
+    requests = held(mix.even(_SAMPLE), model.context_length)
+    for setup in setups(model, planning):
+        yield judged(setup, model, planning, requests, slo)
+
+
+def judged(setup: Setup, model: Model, planning: Planning, requests: Requests, slo: Slo) -> Option:
+    """One setup."""
+    try:
+        timing: EngineTiming = timing_for(setup.replica) if setup.replica else timing_of(model)
+    except CatalogError as exc:
+        return Option(setup, why_not=f"does not fit: {str(exc).removeprefix('accelerator: ')}")
+    try:
+        price = hourly(setup.gpu, planning) if setup.gpu else FREE
+    except CatalogError as exc:
+        return Option(setup, timing=timing, why_not=f"no price: {exc}")
+    if not len(requests):
+        return Option(setup, price, timing, why_not="context: every request is longer than context_length")
+    longest = int((requests.prompt_tokens + requests.output_tokens).max())
+    if longest > timing.kv_tokens:
+        why = f"does not fit: a request of {longest} tokens is more than its KV cache of {timing.kv_tokens}"
+        return Option(setup, price, timing, why_not=why)
+    work = Work.of(Slower(timing, CAREFUL), requests)
+    found = capacity(work, slo)
+    why = "" if found.rate else f"slo.{found.broken}: breaks with one request at a time already"
+    return Option(setup, price, timing, work, found, why)
+
+
+def held(requests: Requests, context: int) -> Requests:
+    """Those that fit into a context; the router sends the others elsewhere."""
+    kept = np.flatnonzero(requests.prompt_tokens + requests.output_tokens <= context)
+    return Requests(requests.prompt_tokens[kept], requests.output_tokens[kept], requests.cached_tokens[kept])
