@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any
 
 import anthropic
@@ -20,17 +20,26 @@ from cluster.errors import StartError
 from cluster.spec import Gateway, Model
 from router.backends.breaker import Breaker
 from router.backends.contract import Audit, Exchange
+from router.backends.dialects import AsChat, AsMessages, AsResponse, AsText
 from router.backends.errors import ConnectError, CutError, StatusError, UnfitError, UpstreamError
-from router.backends.hosted import AsChat, AsMessages, Hosted, Refused
+from router.backends.hosted import Dialect, Hosted, Refused
 from router.backends.slots import Slots
 from router.backends.translate.blocks import UntranslatableError
 from router.backends.translate.marks import drop_marks, marked, plain_marks
 from router.backends.translate.request import to_messages
+from router.backends.translate.ways import WAYS
 from router.decide.facts import Load
+from router.wire.endpoints import ENDPOINTS, Kind
 from router.wire.parse import Request
 
 URL = "https://api.anthropic.com"
-_CHAT = b"/v1/chat/completions"
+_KINDS = {endpoint.path.encode(): endpoint.kind for endpoint in ENDPOINTS.values()}
+_DIALECTS: dict[Kind, Callable[[str], Dialect]] = {
+    Kind.CHAT: AsChat,
+    Kind.COMPLETION: AsText,
+    Kind.RESPONSES: AsResponse,
+    Kind.MESSAGES: AsMessages,
+}
 _OK = 200
 _REFUSALS = frozenset({400, 413, 422})
 _UNPAID = 402
@@ -116,9 +125,9 @@ class Claude:
     def _put(self, path: bytes, request: Request) -> Request:
         """The body: translated, or as it came, for the vendor's model, with marks where its cache has a price."""
         caches = self.model.price is not None and self.model.price.cache_write is not None
-        if path == _CHAT:
+        if way := WAYS.get(_KINDS[path]):
             try:
-                put = to_messages(request, self.model.answer_limit)
+                put = to_messages(way.chat(request), self.model.answer_limit)
             except UntranslatableError as exc:
                 raise UnfitError(str(exc), exc.param) from exc
             put = marked(put) if caches else put
@@ -132,7 +141,7 @@ class Claude:
 
     async def _exchange(self, path: bytes, body: bytes, *, streams: bool) -> tuple[Exchange, bytes]:
         answered: list[httpx2.Response] = []
-        dialect = AsChat(self.name) if path == _CHAT else AsMessages()
+        dialect = _DIALECTS[_KINDS[path]](self.name)
         data = self._data(body, answered)
         hosted = Hosted(_OK, data, dialect, lambda: self._later(_drop(data, answered)))
         usable = False

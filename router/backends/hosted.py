@@ -1,23 +1,21 @@
 """An answer of the Messages API under way: its bytes in the caller's dialect, each wait under a deadline.
 
 Pings are no progress: what only keeps a connection warm, byte by byte, runs into the deadline like silence. An error
-inside of a stream is an error here, whatever the status was. Neighbour: :mod:`router.backends.claude` opens them.
+inside of a stream is an error here, whatever the status was. Neighbours: :mod:`router.backends.claude` opens them,
+:mod:`router.backends.dialects` tells them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol, TypeVar
 
 import orjson
 
 from router.backends.errors import CutError, DeadlineError, StatusError, UpstreamError
-from router.backends.translate.answer import to_completion
 from router.backends.translate.blocks import Json
-from router.backends.translate.chunks import Chunks
-from router.backends.translate.sse import Splitter, event_bytes
+from router.backends.translate.sse import Splitter
 
 T = TypeVar("T")
 _STATUSES = {"overloaded_error": 529, "rate_limit_error": 429, "timeout_error": 504}
@@ -35,37 +33,6 @@ class Dialect(Protocol):
     def whole(self, message: Json) -> bytes:
         """What an answer in one piece becomes."""
         ...
-
-
-class AsChat:
-    """To OpenAI's clients."""
-
-    def __init__(self, model: str) -> None:
-        """``model`` as the caller knows it."""
-        self._model, self._created = model, int(time.time())
-        self._chunks = Chunks(model, self._created)
-
-    def event(self, raw: bytes, event: Json) -> bytes:
-        """Chunks, and OpenAI's ending after the last."""
-        del raw
-        told = b"".join(map(event_bytes, self._chunks.feed(event)))
-        return told + b"data: [DONE]\n\n" if self._chunks.complete else told
-
-    def whole(self, message: Json) -> bytes:
-        """A chat completion."""
-        return orjson.dumps(to_completion(message, self._model, self._created))
-
-
-class AsMessages:
-    """To Anthropic's clients, who get what came."""
-
-    def event(self, raw: bytes, event: Json) -> bytes:
-        """The bytes; pings are the gateway's own affair."""
-        return b"" if event.get("type") == "ping" else raw
-
-    def whole(self, message: Json) -> bytes:
-        """The message."""
-        return orjson.dumps(message)
 
 
 def raise_error(payload: Json) -> None:

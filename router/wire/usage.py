@@ -36,7 +36,8 @@ def _usage(found: dict[str, Any]) -> Usage:
     completion = _count(found, "completion_tokens") or _count(found, "output_tokens")
     details = found.get("prompt_tokens_details") or found.get("input_tokens_details") or found
     details = details if isinstance(details, dict) else {}
-    return Usage(prompt, completion, _count(details, "cached_tokens"), _count(details, "cache_creation_tokens"))
+    written = _count(details, "cache_creation_tokens") or _count(details, "cache_write_tokens")
+    return Usage(prompt, completion, _count(details, "cached_tokens"), written)
 
 
 def _anthropic(found: dict[str, Any]) -> Usage:

@@ -79,6 +79,20 @@ async def test_a_stream_spills_and_says_the_same(gateway: Running) -> None:
     assert (said["finish_reason"], said["usage"]["completion_tokens"]) == ("length", 8)
 
 
+async def test_completions_and_responses_spill(gateway: Running) -> None:
+    """Both say what the same words say in a chat."""
+    asked = {"temperature": 0, "model": "auto"}
+    text = await gateway.post("/v1/completions", {"prompt": "Hello?", "max_tokens": 8, **asked})
+    whole = await gateway.post("/v1/responses", {"input": "Hello?", "max_output_tokens": 8, **asked})
+    stream = {"input": "Hello?", "max_output_tokens": 8, "stream": True, **asked}
+    streamed = await gateway.post("/v1/responses", stream)
+    direct = await gateway.chat(model="here", max_tokens=8, temperature=0)
+    last = payloads(streamed)[-1]
+    said = [answer["output"][0]["content"][0]["text"] for answer in (whole.json, last["response"])]
+    assert {text.json["choices"][0]["text"], *said} == {direct.json["choices"][0]["message"]["content"]}
+    assert (last["type"], last["response"]["usage"]["output_tokens"]) == ("response.incomplete", 8)
+
+
 async def test_a_messages_request_spills_as_it_is(gateway: Running) -> None:
     """For Anthropic's own clients."""
     body = {"model": "auto", "max_tokens": 8, "messages": [{"role": "user", "content": "Hello?"}], "temperature": 0}

@@ -102,12 +102,12 @@ async def test_what_leaves_is_on_record(engines: Trio, internet: Engine) -> None
     """Without the header it leaves, and the record has every byte count, before the request's own line."""
     all_down(engines)
     async with Running(fleet_before(engines, internet)) as gateway:
-        for path in ("/v1/chat/completions", "/v1/messages"):
+        for path in ("/v1/chat/completions", "/v1/messages", "/v1/completions", "/v1/responses"):
             for model in ("auto", "c", "u"):
                 await gateway.post(path, {**BODIES[path], "model": model})
         egress = [line for line in gateway.lines if line["event"] == "egress"]
         counted = await gateway.metric("freehold_egress_bytes_total")
-        asked = {line["request_id"] for line in await gateway.told(6)}
+        asked = {line["request_id"] for line in await gateway.told(12)}
     assert all(CANARY in exchange.body.decode() for exchange in internet.seen)
     assert [line["bytes"] for line in egress] == [len(exchange.body) for exchange in internet.seen]
     assert counted == sum(line["bytes"] for line in egress)

@@ -118,6 +118,75 @@ async def test_anthropics_own_clients_are_served_too(engines: Trio, pair: tuple[
     }
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_a_completion_spills(engines: Trio, pair: tuple[Engine, Engine], stream: bool) -> None:
+    """Its prompt goes as one turn of the user's, and the answer's text comes back as a completion."""
+    pair[0].then(says)
+    down(engines)
+    body = {"model": "auto", "prompt": "Once", "max_tokens": 5, "stream": stream}
+    async with Running(spilling(engines, *pair)) as gateway:
+        answer = await gateway.post("/v1/completions", body)
+        [line] = await gateway.told()
+    assert (answer.status, answer.header("x-freehold-reason")) == (200, "spill-down")
+    found = payloads(answer.body) if stream else [answer.json]
+    assert "".join(choice["text"] for one in found for choice in one["choices"]) == TEXT
+    assert {one["object"] for one in found} == {"text_completion"}
+    assert answer.body.endswith(b"data: [DONE]\n\n") is stream
+    assert (line["outcome"], line["prompt_tokens"], line["completion_tokens"]) == ("complete", 7, 3)
+    assert pair[0].seen[0].request["messages"] == [{"role": "user", "content": [{"type": "text", "text": "Once"}]}]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_a_responses_request_spills(engines: Trio, pair: tuple[Engine, Engine], stream: bool) -> None:
+    """With its own events, the last of which has all of it."""
+    pair[0].then(says)
+    down(engines)
+    body = {"model": "auto", "input": "Hello?", "instructions": "Be brief.", "stream": stream}
+    async with Running(spilling(engines, *pair)) as gateway:
+        answer = await gateway.post("/v1/responses", body)
+        [line] = await gateway.told()
+    assert (answer.status, answer.header("x-freehold-model")) == (200, "c")
+    response = payloads(answer.body)[-1]["response"] if stream else answer.json
+    assert response["output"][0]["content"][0]["text"] == TEXT
+    assert (response["status"], response["usage"]["total_tokens"]) == ("completed", 10)
+    assert (line["outcome"], line["completion_tokens"], line["cached_tokens"]) == ("complete", 3, 2)
+    sent = pair[0].seen[0].request
+    assert sent["system"] == [{"type": "text", "text": "Be brief."}]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/completions", {"prompt": [1, 2, 3]}),
+        ("/v1/completions", {"prompt": "Once", "echo": True}),
+        ("/v1/responses", {"input": "Hello?", "top_logprobs": 2}),
+    ],
+    ids=["token numbers", "echo", "logprobs"],
+)
+async def test_what_cannot_be_put_stays(
+    engines: Trio, pair: tuple[Engine, Engine], path: str, body: dict[str, object]
+) -> None:
+    """A request that the Messages API has no words for gets the local outage, and nothing of it leaves."""
+    down(engines)
+    async with Running(spilling(engines, *pair)) as gateway:
+        answer = await gateway.post(path, {"model": "auto", **body})
+        named = await gateway.post(path, {"model": "c", **body})
+    assert (answer.status, named.status, named.error["code"]) == (503, 400, "model_not_capable")
+    assert not pair[0].seen + pair[1].seen
+
+
+async def test_a_responses_stream_that_is_cut_has_no_ending(engines: Trio, pair: tuple[Engine, Engine]) -> None:
+    """It ends with the error event of its own API."""
+    pair[0].then(breaks(SAID, "reset"))
+    down(engines)
+    async with Running(spilling(engines, *pair)) as gateway:
+        answer = await gateway.post("/v1/responses", {"model": "auto", "input": "Hello?", "stream": True})
+    kinds = [payload["type"] for payload in payloads(answer.body)]
+    assert "response.output_text.delta" in kinds
+    assert kinds[-1] == "error"
+    assert "response.completed" not in kinds
+
+
 async def test_what_no_local_model_can_do(engines: Trio, pair: tuple[Engine, Engine]) -> None:
     """A prompt that the engines' own tokenizer finds too long for every one of them."""
     pair[0].then(says)

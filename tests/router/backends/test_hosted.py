@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.backends.dialects import AsChat, AsMessages
 from router.backends.errors import UpstreamError
-from router.backends.hosted import AsChat, AsMessages, Hosted
+from router.backends.hosted import Hosted
 from tests.router.hosted import EVENTS, MESSAGE
 
 JSON = st.recursive(
@@ -36,7 +37,7 @@ async def heard(pieces: list[bytes], *, chat: bool) -> bytes:
         for piece in pieces:
             yield piece
 
-    hosted = Hosted(200, data(), AsChat("m") if chat else AsMessages(), lambda: None)
+    hosted = Hosted(200, data(), AsChat("m") if chat else AsMessages("m"), lambda: None)
     hosted.expect("total", 20)
     told = await hosted.first()
     while piece := await hosted.read():
@@ -67,7 +68,7 @@ def test_odd_answers_too(body: object, chat: bool) -> None:
         async def data() -> AsyncIterator[bytes]:
             yield json.dumps(body).encode()
 
-        hosted = Hosted(200, data(), AsChat("m") if chat else AsMessages(), lambda: None)
+        hosted = Hosted(200, data(), AsChat("m") if chat else AsMessages("m"), lambda: None)
         hosted.expect("total", 20)
         return await hosted.whole(1 << 20)
 
@@ -84,7 +85,7 @@ def test_an_answer_that_is_too_long(chat: bool) -> None:
         async def data() -> AsyncIterator[bytes]:
             yield json.dumps(MESSAGE).encode()
 
-        hosted = Hosted(200, data(), AsChat("m") if chat else AsMessages(), lambda: None)
+        hosted = Hosted(200, data(), AsChat("m") if chat else AsMessages("m"), lambda: None)
         hosted.expect("total", 20)
         return await hosted.whole(10)
 

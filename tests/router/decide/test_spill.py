@@ -90,7 +90,8 @@ CASES: dict[str, tuple[Ask, dict[str, Load], dict[str, object], list[str], str]]
     "named": (ask("s"), {"s": DOWN}, {}, ["s"], "named"),
     "hosted-by-name": (ask("c2"), {}, {}, ["c2"], "named"),
     "only-here": (ask(only_here="n"), ALL_DOWN, {}, ["s", "l"], "short-prompt"),
-    "completion": (ask(kind=Kind.COMPLETION), ALL_DOWN, {}, ["s", "l"], "short-prompt"),
+    "completion": (ask(kind=Kind.COMPLETION), ALL_DOWN, {}, ["c1", "c2", "s", "l"], "spill-down"),
+    "responses": (ask(kind=Kind.RESPONSES), ALL_DOWN, {}, ["c1", "c2", "s", "l"], "spill-down"),
     "embedding": (
         ask(kind=Kind.EMBEDDING, needs=frozenset({Capability.EMBEDDINGS})),
         {"e": DOWN},
