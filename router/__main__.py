@@ -23,7 +23,7 @@ from uvicorn.supervisors import Multiprocess
 
 from cluster.errors import FreeholdError
 from cluster.load import load_fleet
-from cluster.spec import Fleet
+from cluster.spec import Gateway
 from router.app import build
 from router.observe.log import JsonLog
 from router.observe.metrics import forget_worker
@@ -38,15 +38,16 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m router", description="The Freehold gateway.")
     parser.add_argument("--fleet", required=True, type=Path, help="the fleet file")
     engines = "http://127.0.0.1:8000/{model}"
-    parser.add_argument("--engines", default=engines, help="engines' base address, with {model}")
+    parser.add_argument("--engines", default=engines, help="engines' base address, with {model} or {slug} in it")
     parser.add_argument("--host", help="default: gateway.host of the fleet file")
     parser.add_argument("--port", type=int, help="default: gateway.port of the fleet file")
+    parser.add_argument("--drain", type=float, help="seconds; default: gateway.deadlines.drain of the fleet file")
     options = parser.parse_args(argv)
     try:
         fleet = load_fleet(options.fleet)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump would hold keys and prompts
         os.environ[_FLEET], os.environ[_ENGINES] = str(options.fleet), options.engines
-        _run(fleet, options.host or fleet.gateway.host, options.port or fleet.gateway.port)
+        _run(_adapted(fleet.gateway, options))
     except FreeholdError as exc:
         sys.stderr.write(f"{exc}\n")
         return exc.exit_code
@@ -68,18 +69,25 @@ def _archive() -> Archive | None:
     return Archive(url, Path(home)) if url and home else None
 
 
-def _run(fleet: Fleet, host: str, port: int) -> None:
+def _adapted(gateway: Gateway, options: argparse.Namespace) -> Gateway:
+    """The fleet file's settings, with what the command line says instead."""
+    drain = gateway.deadlines.drain if options.drain is None else options.drain
+    own = {"host": options.host or gateway.host, "port": options.port or gateway.port}
+    return gateway.model_copy(update=own | {"deadlines": gateway.deadlines.model_copy(update={"drain": drain})})
+
+
+def _run(gateway: Gateway) -> None:
     settings = config(
         "router.__main__:create",
-        drain_seconds=fleet.gateway.deadlines.drain,
-        host=host,
-        port=port,
-        workers=fleet.gateway.workers,
+        drain_seconds=gateway.deadlines.drain,
+        host=gateway.host,
+        port=gateway.port,
+        workers=gateway.workers,
         factory=True,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)  # uvicorn raises them once more when it has drained
-    if fleet.gateway.workers == 1:
+    if gateway.workers == 1:
         uvicorn.Server(settings).run()
         return
     metrics = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="freehold-metrics-")

@@ -13,6 +13,7 @@ from typing import cast
 import orjson
 
 from cluster.spec import Engine, Fleet, Gateway, Model
+from cluster.spec.slug import slug
 from router.backends.breaker import Breaker
 from router.backends.contract import Audit, Backend, Exchange
 from router.backends.errors import StaleError, StatusError, UpstreamError
@@ -26,6 +27,9 @@ _OK = 200
 _ANSWERS = frozenset({_OK, 400, 413, 415, 422})
 """Success, and what an engine refuses for the caller's sake; all else (a 401, a 404, a 5xx) is its failure."""
 _TOO_MANY = 429
+_NOT_FOUND = 404
+_LOST_S = 30.0
+"""How long an adapter that the engine does not know is left alone."""
 _PROBE_SECONDS = 2.0
 _LONGEST_ANSWER = 256 << 20
 
@@ -42,6 +46,8 @@ class Target:
         self.breaker = Breaker(time.monotonic)
         self.answered_at = 0.0
         """When it last answered anything, in monotonic seconds."""
+        self._lost: dict[str, float] = {}
+        """Adapters that the engine does not know, and since when."""
         self._deadlines = gateway.deadlines
         key = os.environ.get(model.api_key_env, "") if model.api_key_env else ""
         self._origin = Origin(base_url, gateway.deadlines.connect, key)
@@ -66,13 +72,34 @@ class Target:
     ) -> tuple[Exchange, bytes]:
         """Send a request; give back the connection and what came first: a stream's first bytes, or the whole answer.
 
+        Where ``request`` names one of the model's adapters, that is asked for, and the model itself where the engine
+        does not know it; afterwards ``model`` in it says which.
         The caller holds a slot, and gives the connection to :meth:`release` once done with it.
 
         Raises:
             UpstreamError: nothing usable came; nothing was kept open.
 
         """
+        adapter = self._adapter(request)
+        request["model"] = adapter or self.served_as
+        try:
+            return await self._asked(path, request, request_id, audit)
+        except StatusError as exc:
+            if not adapter or exc.status != _NOT_FOUND:
+                raise
+        self._lost[adapter] = time.monotonic()
         request["model"] = self.served_as
+        return await self._asked(path, request, request_id, audit)
+
+    def _adapter(self, request: Request) -> str:
+        """The LoRA adapter that a named route wants, unless the engine said lately that it has none by that name."""
+        name: str = request.get("model", "")
+        known = name in self.model.adapters
+        return name if known and time.monotonic() - self._lost.get(name, -_LOST_S) >= _LOST_S else ""
+
+    async def _asked(
+        self, path: bytes, request: Request, request_id: bytes, audit: Audit | None
+    ) -> tuple[Exchange, bytes]:
         body = orjson.dumps(request)
         head = self._origin.head(b"POST", path, len(body), request_id)
         if audit is not None:
@@ -161,7 +188,7 @@ class Target:
 
 
 def targets_of(fleet: Fleet, engines: str) -> dict[str, Backend]:
-    """Every model's target; ``engines`` is the address template of those that Freehold starts, with ``{model}``.
+    """Every model's target; ``engines`` is the address of those that Freehold starts, with ``{model}`` or ``{slug}``.
 
     Raises:
         StartError: a hosted one has no key.
@@ -175,5 +202,7 @@ def _target(name: str, model: Model, engines: str, gateway: Gateway) -> Backend:
         from router.backends.claude import Claude  # noqa: PLC0415 - half a second that only those who use it wait for
 
         return Claude(name, model, gateway)
-    base_url = model.url if model.engine is Engine.URL else engines.replace("{model}", name)
+    base_url = (
+        model.url if model.engine is Engine.URL else engines.replace("{model}", name).replace("{slug}", slug(name))
+    )
     return Target(name, model, base_url, gateway)
