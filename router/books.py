@@ -119,7 +119,7 @@ class AccountTab(Tab):
         self._settled = False
         self._wish = wish
         self._digest: bytes | None = None
-        self._kept_for = ""
+        self._kept_for = "", ""
         self._since = 0.0
         self._pieces: list[bytes] = []
         self._room = 0
@@ -137,7 +137,8 @@ class AccountTab(Tab):
         """Look into memory, then into the table where another gateway said that it is there."""
         responses = self._books.offices.responses
         self._digest = responses.digest(self.tenant, endpoint.kind.value, request, model, self._wish)
-        self._kept_for = model
+        adapters = self._books.fleet.models[model].adapters
+        self._kept_for = model, request["model"] if request["model"] in adapters else ""
         if self._digest is None:
             return None
         self._since, self._room = responses.now, responses.answer_bytes
@@ -153,7 +154,7 @@ class AccountTab(Tab):
 
     def _keep(self, event: Finished) -> None:
         """Keep an answer of the model that it was looked up for, and of no other that stood in."""
-        if event.model != self._kept_for:
+        if (event.model, event.adapter) != self._kept_for:
             return
         if self._digest is not None and self._room >= 0 and self._pieces and not self._again:
             kind = "text/event-stream" if event.stream else "application/json"

@@ -21,6 +21,17 @@ from router.wire.errors import Refusal, error_body
 Headers = list[tuple[bytes, bytes]]
 
 
+_FIGURES = (
+    b"x-freehold-score",
+    b"x-freehold-expected-quality",
+    b"x-freehold-expected-cost-usd",
+    b"x-freehold-predicted-ttft-s",
+)
+"""What a decision has after its alternatives, in its order."""
+_ADAPTER = b"x-freehold-adapter"
+_FIRST_FIGURE = Decision._fields.index("score")
+
+
 class ClientLeftError(Exception):
     """The client closed its connection before its request was complete."""
 
@@ -94,11 +105,23 @@ class Call:
         """Tell the client, and the event, who answers."""
         event = self.event
         event.model, event.tier, event.reason = decision.model, decision.tier, decision.reason.value
+        event.adapter = ""
         self._headers[1:] = [
             (b"x-freehold-model", event.model.encode()),
             (b"x-freehold-tier", event.tier.encode()),
             (b"x-freehold-reason", event.reason.encode()),
         ]
+        self._headers += [
+            (name, b"%.4g" % figure)
+            for name, figure in zip(_FIGURES, decision[_FIRST_FIGURE:], strict=True)
+            if figure is not None
+        ]
+
+    def adapted(self, adapter: str) -> None:
+        """Tell of the adapter that the model answers with."""
+        self.event.adapter = adapter
+        told = [header for header in self._headers if header[0] != _ADAPTER]
+        self._headers = [*told, (_ADAPTER, adapter.encode())] if adapter else told
 
     async def start(self, status: int, headers: Headers) -> None:
         """Send status and headers."""

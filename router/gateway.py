@@ -103,9 +103,14 @@ class Gateway:
             call.decided(decision._replace(reason=Reason.CACHED))
             await answer_again(call, answer, [(b"x-freehold-cache", b"hit")])
             return
-        call.trial = self._cascade.trial(call.headers, ask, request, decision)
+        call.trial = self._cascade.trial(call.headers, call.event.asked_model, ask, request, decision)
         self._retries.earn()
-        await self._forward(call, request, decision)
+        try:
+            await self._forward(call, request, decision)
+        except EscalatedError as given_up:
+            self._escalated(call, given_up.decision)
+            self.chooser.policy.remember(ask, given_up.decision)
+            await self._forward(call, request, given_up.decision)
 
     def load(self, model: str) -> Load:
         """The live load of a model."""
@@ -127,18 +132,15 @@ class Gateway:
             except (UpstreamError, QueueFullError, UnpaidError) as exc:
                 last = exc
                 continue
-            except EscalatedError as given_up:
-                await self._forward(call, request, self._escalated(call, given_up.decision))
             return
         raise no_answer(call, last) from last
 
-    def _escalated(self, call: Call, decision: Decision) -> Decision:
+    def _escalated(self, call: Call, decision: Decision) -> None:
         """Account for an attempt that was given up; the caller has seen nothing of it."""
         event = call.event
         call.tab.escalated(event, event.model)
         event.completion_tokens = 0
         call.decided(decision)
-        return decision
 
     def _instead(self, decision: Decision, name: str, last: Failure | None) -> Decision:
         """The decision for another target than the first; where its tier is another too, the reason says why."""
@@ -193,6 +195,8 @@ class Gateway:
         trial = call.trial if call.trial and call.trial.decision.model == target.name else None
         relay = Relay(call, request, self._fleet.gateway.deadlines, trial)
         connection, first = await target.ask(relay.path, relay.request, call.request_id.encode(), audit)
+        if target.model.adapters:
+            call.adapted(relay.request["model"] if relay.request["model"] in target.model.adapters else "")
         try:
             if relay.streams and connection.status < _BAD_REQUEST:
                 failure = await relay.stream(connection, first)

@@ -23,7 +23,7 @@ SOURCES = {
     "engine/arg_utils.py": ("EngineArgs", "AsyncEngineArgs"),
     "entrypoints/launchers/cli_args.py": ("BaseFrontendArgs", "FrontendArgs"),
 }
-OURS = {"model", "served_model_name", "max_model_len", "runner", "revision"}
+OURS = {"model", "served_model_name", "max_model_len", "runner", "revision", "lora_modules"}
 """Arguments that other fields of the fleet file decide."""
 LONG_PREFILL_TOKENS = 512
 
@@ -53,7 +53,15 @@ def engine_kwargs(name: str, model: Model) -> dict[str, JsonValue]:
         if model.source.startswith(PREFIX):
             # Random weights never call a tool by themselves; where a call is asked for, its arguments are valid.
             derived |= {"tool_call_parser": "hermes", "tool_strict_level": "parameter"}
-    return derived | model.engine_args
+    return derived | _adapters(model) | model.engine_args
+
+
+def _adapters(model: Model) -> dict[str, JsonValue]:
+    """All of them loaded at the start, each answering to its own name; one that cannot be loaded ends the engine."""
+    if not model.adapters:
+        return {}
+    modules: list[JsonValue] = [{"name": name, "path": source} for name, source in model.adapters.items()]
+    return {"enable_lora": True, "max_loras": len(modules), "lora_modules": modules}
 
 
 def _generation(model: Model) -> dict[str, JsonValue]:

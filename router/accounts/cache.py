@@ -85,7 +85,8 @@ class Responses:
     def __init__(self, store: Store, fleet: Fleet, clock: Clock = MONOTONIC) -> None:
         """Use :meth:`open`."""
         self._store, self._spec, self._clock = store, fleet.tenants.cache, clock
-        self._models = {name: identity(name, model) for name, model in fleet.models.items()}
+        adapted = ((name, model, adapter) for name, model in fleet.models.items() for adapter in ("", *model.adapters))
+        self._models = {(name, adapter): identity(name, model, adapter) for name, model, adapter in adapted}
         self._kept = Kept(self._spec.memory_bytes)
         self._waiting: dict[tuple[str, bytes], Answer] = {}
         self._waiting_bytes = 0
@@ -126,7 +127,8 @@ class Responses:
         """
         if not self._spec.ttl_seconds or wish == "off" or not (wish == "on" or deterministic(request)):
             return None
-        return digest(tenant, endpoint, self._models[model], request)
+        adapted = self._models.get((model, request.get("model", "")))
+        return digest(tenant, endpoint, adapted or self._models[model, ""], request)
 
     def get(self, tenant: str, digest: bytes) -> Answer | None:
         """An answer from this gateway's memory."""

@@ -20,9 +20,11 @@ _MAKES_THE_MODEL = {"engine", "source", "revision", "engine_args", "url", "serve
 _CHOSEN_BY_US = ("model",)
 
 
-def identity(name: str, model: Model) -> bytes:
-    """What a model's answers depend on, beside the request."""
+def identity(name: str, model: Model, adapter: str = "") -> bytes:
+    """What the answers of a model, with one of its adapters or without, depend on beside the request."""
     what = model.model_dump(mode="json", include=_MAKES_THE_MODEL)
+    if adapter:
+        what["adapter"] = [adapter, model.adapters[adapter]]
     return hashlib.blake2b(orjson.dumps([name, what]), digest_size=16).digest()
 
 

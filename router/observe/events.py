@@ -18,6 +18,8 @@ class Finished:
     tenant: str = ""
     asked_model: str = ""
     model: str = ""
+    adapter: str = ""
+    """The LoRA adapter that the model answered with."""
     tier: str = ""
     reason: str = ""
     status: int = 0
