@@ -51,15 +51,19 @@ class Cascade:
         self._quantile = RollingQuantile(self.spec.share, ())
 
     def trial(
-        self, headers: Iterable[tuple[bytes, bytes]], ask: Ask, request: Request, decision: Decision
+        self, headers: Iterable[tuple[bytes, bytes]], named: str, ask: Ask, request: Request, decision: Decision
     ) -> Trial | None:
         """The trial of a request's first attempt; None where it is not to be tried.
+
+        ``named`` is the model that its caller asked for, which may be a named route.
 
         Raises:
             Refusal: 400 for a header that says anything but ``never``.
 
         """
         if not self.spec.share or decision.reason not in _TRIED or not _is_plain(ask, request) or _opted_out(headers):
+            return None
+        if named in self._fleet.routes and not self._fleet.routes[named].cascade:
             return None
         if not self._fleet.models[decision.model].tells_doubt or not self._larger(decision):
             return None

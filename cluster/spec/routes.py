@@ -30,6 +30,9 @@ class Route(Noun):
         tuple[Annotated[str, StringConstraints(min_length=1, max_length=512)], ...], Field(max_length=16)
     ] = ()
     """Texts that end the answer."""
+    cascade: bool = True
+    """For ``model: auto``: whether ``routing.cascade`` may hold an answer of ``small`` back and have ``large`` answer.
+    ``false`` where every millisecond until the first word counts."""
 
 
 def wayless(

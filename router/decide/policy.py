@@ -27,7 +27,9 @@ _NOT_ABLE = ("model_not_capable", "context_length_exceeded")
 _BAD_REQUEST = 400
 _FORBIDDEN = 403
 _NOT_FOUND = 404
-_UNDISTURBED = frozenset({Reason.SHORT, Reason.LONG, Reason.EASY, Reason.HARD, Reason.PINNED, Reason.SPILL_HARD})
+_UNDISTURBED = frozenset(
+    {Reason.SHORT, Reason.LONG, Reason.EASY, Reason.HARD, Reason.PINNED, Reason.SPILL_HARD, Reason.ESCALATED}
+)
 """Decisions that a conversation stays with; what load or an outage forced is not remembered."""
 NO_PINS = Pins(0, b"")
 

@@ -72,9 +72,16 @@ def begins(logprob: float = -0.1, count: int = TOKENS) -> Play:
     return play
 
 
-def weighing(trio: Trio, share: float = 0.5, *, tells: bool = True, **parts: Any) -> Fleet:  # noqa: ANN401 - as there
+def weighing(
+    trio: Trio,
+    share: float = 0.5,
+    *,
+    tells: bool = True,
+    routes: object = None,
+    **parts: Any,  # noqa: ANN401 - as in a fleet file
+) -> Fleet:
     """The usual fleet, whose small model's answers are held; ``parts`` are of ``routing.cascade``."""
-    plain_fleet = trio.fleet().model_dump(exclude_unset=True)
-    plain_fleet["models"]["s"]["logprobs"] = tells
+    whole = trio.fleet().model_dump(exclude_unset=True)
+    whole["models"]["s"]["logprobs"] = tells
     cascade = {"share": share, "tokens": TOKENS, "hold_seconds": 60, **parts}
-    return Fleet.model_validate({**plain_fleet, "routing": {"cascade": cascade}})
+    return Fleet.model_validate({**whole, "routing": {"cascade": cascade}, "routes": routes or {}})

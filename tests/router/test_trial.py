@@ -144,6 +144,28 @@ async def test_some_requests_are_not_tried(
     assert asked.get("logprobs") is fields.get("logprobs")
 
 
+@pytest.mark.parametrize(("cascade", "reason"), [(True, "cascade-kept"), (False, "short-prompt")], ids=str)
+async def test_a_named_route_may_do_without(engines: Trio, cascade: bool, reason: str) -> None:
+    """Where it stands for ``auto``, it says so in the fleet file."""
+    engines.small.then(sure())
+    async with Running(weighing(engines, routes={"companion": {"cascade": cascade}})) as gateway:
+        answer = await gateway.chat(model="companion", stream=True)
+    assert answer.header("x-freehold-reason") == reason
+
+
+async def test_a_conversation_stays_with_who_answered(gateway: Running, engines: Trio) -> None:
+    """After its first turn was given up, the large model goes on; nothing is tried again."""
+    turns: list[dict[str, str]] = [{"role": "user", "content": "What is it?"}]
+    engines.small.then(sure(-0.1), begins(-4.0))
+    await gateway.chat(stream=True)
+    first = await gateway.chat(messages=turns, stream=True)
+    turns += [{"role": "assistant", "content": "That."}, {"role": "user", "content": "And then?"}]
+    second = await gateway.chat(messages=turns, stream=True)
+    assert [one.header("x-freehold-reason") for one in (first, second)] == ["cascade-escalated", "pinned"]
+    assert {one.header("x-freehold-model") for one in (first, second)} == {"l"}
+    assert len(engines.small.seen) == 2
+
+
 @pytest.mark.parametrize("share", [0, 0.5], ids=["off", "no word of logprobs"])
 async def test_it_is_off_unless_asked_for(engines: Trio, share: float) -> None:
     """Without a share, and for a model of which nobody said that it gives log probabilities."""
