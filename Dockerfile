@@ -34,7 +34,8 @@ COPY . .
 RUN pip install --no-deps --no-build-isolation .
 
 FROM light AS heavy-gpu
-RUN pip install "ray[serve,llm]==2.60.0" "vllm==0.24.0" "hf-transfer>=0.1.9"
+# With the vLLM that this version of Ray names.
+RUN pip install "ray[serve,llm]==2.60.0"
 
 # -------------------------------------------------------------------------------------------------------------- images
 FROM base AS gateway
