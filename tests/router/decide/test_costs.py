@@ -26,7 +26,7 @@ COSTS = Costs(
 
 
 def test_the_mean_of_a_log_normal() -> None:
-    """As the textbook has it: with σ = 1, e to the half above the median."""
+    """As the textbook has it: with a deviation of 1, e to the half above the median."""
     assert mean_of(Lengths(p50=100, p95=100)) == 100
     assert mean_of(Lengths(p50=100, p95=518.03)) == pytest.approx(164.87, rel=1e-3)
 
