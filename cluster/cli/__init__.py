@@ -15,7 +15,8 @@ from cluster.cli.ask import chat, replay, route
 from cluster.cli.group import ErrorsAsLines
 from cluster.cli.keys import keys
 from cluster.cli.kube import helm_values
-from cluster.cli.quality import egress
+from cluster.cli.plan import plan
+from cluster.cli.quality import egress, quality
 from cluster.cli.router import router
 from cluster.cli.run import down, logs, rehearse, status, up
 from cluster.cli.schema import schema
@@ -31,8 +32,8 @@ def freehold() -> None:
 
 
 for command in (
-    *(up, rehearse, down, status, logs, chat, route, replay, router),
-    *(keys, tenants, usage, egress, export, backup, restore, schema, helm_values),
+    *(plan, up, rehearse, down, status, logs, chat, route, replay, router),
+    *(keys, tenants, usage, egress, quality, export, backup, restore, schema, helm_values),
 ):
     freehold.add_command(command)
 

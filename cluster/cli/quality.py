@@ -16,6 +16,8 @@ from cluster.cli.options import echo_json
 from cluster.cli.tables import show
 from cluster.client.http import Endpoint
 
+_BY = ("tier", "reason", "week", "model", "all")
+
 _day = click.DateTime(["%Y-%m-%d"])
 _tenant_option = click.option("--tenant", help="Of this tenant alone.")
 _since_option = click.option("--since", type=_day, help="First day, UTC.")
@@ -42,6 +44,36 @@ def egress(gateway: Endpoint, *, as_json: bool, **asked: str | datetime | None) 
     table.add_section()
     table.add_row("total", "", "", "", "", f"{found['total']['requests']:,}", f"{found['total']['bytes']:,}")
     show(table)
+
+
+@click.command()
+@click.option("--by", type=click.Choice(_BY), default="tier", show_default=True, help="What to sum up by.")
+@_tenant_option
+@_since_option
+@_until_option
+@over_admin_api
+def quality(gateway: Endpoint, *, as_json: bool, **asked: str | datetime | None) -> None:
+    """Show how good the fleet's own answers are against a reference's, with 95 % intervals."""
+    found = _asked(gateway, "quality", asked)
+    if as_json:
+        echo_json(found)
+        return
+    table = Table(found["by"], "against", box=SIMPLE_HEAD)
+    for column in ("labels", "days", "win rate", "", "as good or better", "", "cost $"):
+        table.add_column(column, justify="right")
+    for row in found["data"]:
+        counts = (f"{row['labels']:,}", f"{row['clusters']:,}")
+        shares = (*_share(row["win_rate"]), *_share(row["quality_share"]))
+        against = escape(row["reference"]) or "what callers say"
+        table.add_row(escape(row["heading"]) or "-", against, *counts, *shares, f"{row['cost_micros'] / 1e6:.2f}")
+    show(table)
+
+
+def _share(found: dict[str, float | None]) -> tuple[str, str]:
+    """A share and its interval; a dash where there are too few labels for one."""
+    low, high = found["low"], found["high"]
+    interval = "-" if low is None or high is None else f"{low:.1%} to {high:.1%}"
+    return f"{found['value']:.1%}", interval
 
 
 def _asked(gateway: Endpoint, name: str, asked: dict[str, str | datetime | None]) -> dict[str, Any]:

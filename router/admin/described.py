@@ -8,8 +8,10 @@ from pydantic import BaseModel
 
 from router.accounts.door import Access, access_of
 from router.accounts.usage import HEADINGS
+from router.accounts.verdicts import HEADINGS as QUALITY_HEADINGS
 from router.admin.answers import MOST_IN_A_PAGE
 from router.admin.bodies import NewKey, NewTenant, Rotation, TenantChange
+from router.admin.quality import Feedback
 
 Document = dict[str, Any]
 
@@ -27,6 +29,9 @@ _STEPS: tuple[tuple[str, str, str, type[BaseModel] | None], ...] = (
     ("delete", "/admin/keys/{key}", "Revoke a key", None),
     ("get", "/admin/usage", "What was used, by all tenants or one", None),
     ("get", "/admin/egress", "What left the site, by day, tenant, model and reason", None),
+    ("get", "/admin/quality", "How good the answers are: win rate and quality share with intervals", None),
+    ("get", "/admin/labels", "What a router can be trained on, in lines of JSON, prompts in the clear", None),
+    ("post", "/v1/feedback", "Say how an answer was", Feedback),
     ("get", "/v1/usage", "What the caller's own tenant used", None),
 )
 _WORDS: Document = {"type": "string"}
@@ -40,9 +45,11 @@ _QUERIES: dict[str, Document] = {
     "/admin/tenants": _PAGES,
     "/admin/keys": {"tenant": _WORDS, **_PAGES},
     "/admin/usage": _USAGE,
+    "/admin/quality": _USAGE | {"by": {"enum": [*QUALITY_HEADINGS]}},
     "/admin/egress": {name: schema for name, schema in _USAGE.items() if name != "by"},
     "/v1/usage": _USAGE,
 }
+_LINES = ("/admin/labels",)
 _REFUSED = {"4XX": "Refused; `param` names the field", "503": "The database is away"}
 
 
@@ -62,7 +69,7 @@ def with_accounts(document: Document) -> Document:
 def _operation(path: str, summary: str, body: type[BaseModel] | None, schemas: Document) -> Document:
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     refused = {status: {"description": text, "content": error} for status, text in _REFUSED.items()}
-    kind = "application/x-ndjson" if path.endswith("/export") else "application/json"
+    kind = "application/x-ndjson" if path in _LINES or path.endswith("/export") else "application/json"
     success = {
         "description": "Done",
         "content": {kind: {"schema": {} if kind.endswith("ndjson") else {"type": "object"}}},

@@ -26,6 +26,7 @@ from router.admin.answers import (
     tenant_in_query,
 )
 from router.admin.bodies import NewKey, NewTenant, Rotation, TenantChange, check_reset, key_card, parsed, tenant_card
+from router.admin.quality import QualitySteps
 from router.admin.usage import UsageSteps
 from router.api import bounded_body
 
@@ -36,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 def admin_routes(fleet: Fleet, store: Store, pepper: Pepper) -> list[Route]:
     """Every route, for Starlette; they must stand behind a :class:`router.guard.Guard`."""
-    admin, usage = _Admin(fleet, store, pepper), UsageSteps(store)
+    admin, usage, quality = _Admin(fleet, store, pepper), UsageSteps(store), QualitySteps(fleet, store, pepper)
     table: tuple[tuple[str, str, Step], ...] = (
         ("GET", "/admin/tenants", admin.tenants),
         ("POST", "/admin/tenants", admin.create_tenant),
@@ -51,6 +52,9 @@ def admin_routes(fleet: Fleet, store: Store, pepper: Pepper) -> list[Route]:
         ("DELETE", "/admin/keys/{key}", admin.revoke_key),
         ("GET", "/admin/usage", usage.of_all),
         ("GET", "/admin/egress", usage.egress),
+        ("GET", "/admin/quality", quality.report),
+        ("GET", "/admin/labels", quality.labels),
+        ("POST", "/v1/feedback", quality.feedback),
         ("GET", "/v1/usage", usage.own),
     )
     return [Route(path, answered(step), methods=[method]) for method, path, step in table]

@@ -29,7 +29,7 @@ async def labels(store: Store) -> Labels:
 
 
 async def _cases(labels: Labels) -> list[Case]:
-    return [case async for case in labels.cases()]
+    return await labels.cases()
 
 
 async def test_a_case_has_its_words(labels: Labels) -> None:
