@@ -23,11 +23,12 @@ from types import FrameType
 
 from cluster.errors import EngineFailedError, FreeholdError, StartError
 from cluster.load import load_fleet
-from cluster.spec import Fleet
-from serving import home, processes, proxy, tiny
+from cluster.spec import Engine, Fleet
+from serving import home, plain, processes, proxy, tiny
 from serving.engine import engine_kwargs, served
 from serving.environment import RUN, environment
 from serving.events import emit
+from serving.simulated.fleet import simulation_of
 
 TICK_S = 0.5
 PATIENCE_S = 10
@@ -41,12 +42,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m serving")
     parser.add_argument("--fleet", type=Path, required=True, help="the fleet file")
     parser.add_argument("--port", type=int, required=True, help="of 127.0.0.1, for all its models")
+    parser.add_argument("--plain", action="store_true", help="without Ray, where every model is simulated")
     parser.add_argument("--scratch", type=Path, help="an empty directory with a short path, removed at the end")
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     try:
-        serve(arguments.fleet.absolute(), arguments.port, arguments.scratch)
+        _serve(arguments)
     except EngineFailedError as exc:
         emit("model_failed", model=exc.model, cause=exc.cause, log=exc.log)
         return exc.exit_code
@@ -56,6 +58,14 @@ def main() -> int:
     except DriverFailedError as exc:
         return exc.exit_code
     return 0
+
+
+def _serve(asked: argparse.Namespace) -> None:
+    if asked.plain:
+        proxy.check_free(asked.port)
+        plain.serve(load_fleet(asked.fleet), asked.port)
+    else:
+        serve(asked.fleet.absolute(), asked.port, asked.scratch)
 
 
 class DriverFailedError(Exception):
@@ -68,11 +78,15 @@ def serve(file: Path, port: int, given: Path | None = None) -> None:
     """Check what can be checked in a second, make the weights, then watch the driver; ``given`` is for scratch."""
     fleet = load_fleet(file)
     for name, model in served(fleet).items():
-        engine_kwargs(name, model)
+        if model.engine is Engine.SIMULATED:
+            simulation_of(name, model, fleet.traffic.output_tokens)
+        else:
+            engine_kwargs(name, model)
     proxy.check_free(port)
     begun = time.monotonic()
     for model in served(fleet).values():
-        tiny.locate(model.source, home.models())
+        if model.engine is Engine.VLLM:
+            tiny.locate(model.source, home.models())
     emit("step", name="weights", seconds=round(time.monotonic() - begun, 2))
     run = os.environ.setdefault(RUN, uuid.uuid4().hex[:12])
     processes.adopt_orphans()

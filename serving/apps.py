@@ -17,16 +17,21 @@ from ray.serve.config import HTTPOptions, ProxyLocation
 from ray.serve.schema import ApplicationStatus
 
 from cluster.errors import EngineFailedError
-from cluster.spec import Fleet, Model
+from cluster.spec import Engine, Fleet, Lengths, Model
 from serving import tiny
 from serving.engine import engine_kwargs, served
 from serving.environment import LOG, replica_environment
 from serving.home import engine_log, models
+from serving.loopback import listen_on_loopback
 from serving.proxy import HOST
+from serving.simulated.asgi import Application
+from serving.simulated.fleet import simulation_of
 
 OBJECT_STORE_BYTES = 100 << 20
 """Almost the least that Ray takes; requests do not pass through it."""
 HEALTH_CHECK_S = 2
+SIMULATED_CPUS = 0.1
+"""Of this machine, for a replica that only answers as if it had its GPUs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,21 @@ class Replica:
             await self._server.check_health()
 
 
+@serve.ingress()
+class SimulatedReplica:
+    """A process that answers for one model as vLLM would, without a GPU."""
+
+    def __init__(self, name: str, model: Model, answer_tokens: Lengths) -> None:
+        """What :func:`serving.simulated.fleet.simulation_of` takes."""
+        self._name, self._model, self._answer_tokens = name, model, answer_tokens
+
+    async def __serve_build_asgi_app__(self) -> Any:  # noqa: ANN401 - Ray's name
+        """Called by Serve, which serves what this returns."""
+        _write_to(os.environ[LOG])
+        listen_on_loopback()
+        return Application(simulation_of(self._name, self._model, self._answer_tokens))
+
+
 def _register_with_others() -> None:
     """Replicas that start together register the same parts in Ray's store; to come second is no error."""
     from ray.llm._internal.serve.utils.registry import ComponentRegistry  # noqa: PLC0415 - only a replica needs it
@@ -102,7 +122,9 @@ def start_serve(port: int) -> None:
 def deploy(fleet: Fleet) -> None:
     """Begin to start every model, all at once."""
     targets = [
-        serve.RunTarget(target=_application(name, model), name=name, route_prefix=f"/{name}")
+        serve.RunTarget(
+            target=_application(name, model, fleet.traffic.output_tokens), name=name, route_prefix=f"/{name}"
+        )
         for name, model in served(fleet).items()
     ]
     serve.run_many(targets, wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
@@ -129,8 +151,10 @@ def _state(application: Any) -> State:  # noqa: ANN401 - Ray is untyped
     )
 
 
-def _application(name: str, model: Model) -> Any:  # noqa: ANN401 - Ray is untyped
-    _fits(name, model)
+def _application(name: str, model: Model, answer_tokens: Lengths) -> Any:  # noqa: ANN401 - Ray is untyped
+    simulated = model.engine is Engine.SIMULATED
+    if not simulated:
+        _fits(name, model)
     replicas = model.replicas
     options = {
         "name": name,
@@ -148,10 +172,12 @@ def _application(name: str, model: Model) -> Any:  # noqa: ANN401 - Ray is untyp
         "placement_group_strategy": "PACK",
         "logging_config": {"enable_access_log": False},
         "ray_actor_options": {
-            "num_cpus": model.accelerator.cpus,
+            "num_cpus": _cpus_of(model),
             "runtime_env": {"env_vars": replica_environment(name, model, engine_log(name))},
         },
     }
+    if simulated:
+        return serve.deployment(SimulatedReplica).options(**options).bind(name, model, answer_tokens)
     return serve.deployment(Replica).options(**options).bind(_llm_config(name, model))
 
 
@@ -172,6 +198,8 @@ def _llm_config(name: str, model: Model) -> dict[str, Any]:
 def _bundles(model: Model) -> list[dict[str, float]]:
     """What one replica occupies: a bundle a GPU, the first one with its CPUs."""
     accelerator = model.accelerator
+    if model.engine is Engine.SIMULATED:
+        return [{"CPU": SIMULATED_CPUS}]
     gpu = {"GPU": 1.0, f"accelerator_type:{accelerator.type}": 0.001}
     first = {"CPU": accelerator.cpus} | (gpu if accelerator.count else {})
     return [first, *({**gpu} for _ in range(accelerator.count - 1))]
@@ -188,8 +216,12 @@ def _fits(name: str, model: Model) -> None:
 
 def _cpus(fleet: Fleet) -> float:
     """As many as this machine has, or more where the fleet's replicas would not fit: then they share them."""
-    wanted = sum(model.replicas.max * model.accelerator.cpus for model in fleet.models.values())
+    wanted = sum(model.replicas.max * _cpus_of(model) for model in fleet.models.values())
     return max(wanted, psutil.cpu_count() or 1)
+
+
+def _cpus_of(model: Model) -> float:
+    return SIMULATED_CPUS if model.engine is Engine.SIMULATED else model.accelerator.cpus
 
 
 def _write_to(log: str) -> None:

@@ -11,13 +11,10 @@ from typing import Any
 
 from ray.llm._internal.common.callbacks.base import CallbackBase
 from ray.llm._internal.serve.engines.vllm.vllm_engine import VLLMEngine
-from ray.serve._private import replica as serve_replica
 from ray.serve.llm import LLMConfig
 from ray.serve.llm.deployment import LLMServer
 
-from serving.proxy import HOST
-
-ANYWHERE = "[::]:0"
+from serving.loopback import listen_on_loopback
 
 
 class Engine(VLLMEngine):
@@ -51,17 +48,7 @@ class Server(LLMServer):
 
 async def start_server(config: dict[str, Any]) -> LLMServer:
     """Load the model; returns when it can answer. ``config`` is what Ray's ``LLMConfig`` takes."""
-    _listen_on_loopback()
+    listen_on_loopback()
     server = Server.sync_init(LLMConfig(**config, callback_config={"callback_class": LoadItself}))
     await server.start()
     return server
-
-
-def _listen_on_loopback() -> None:
-    """Serve opens a port per replica for calls between deployments, on all interfaces and without a setting for it."""
-    listen = serve_replica.add_port_to_grpc_server
-
-    def on_loopback(server: Any, address: str) -> int:  # noqa: ANN401
-        return int(listen(server, f"{HOST}:0" if address == ANYWHERE else address))
-
-    serve_replica.add_port_to_grpc_server = on_loopback

@@ -1,4 +1,4 @@
-"""``freehold up``, ``down``, ``status``, ``logs``: a fleet on this machine."""
+"""``freehold up``, ``rehearse``, ``down``, ``status``, ``logs``: a fleet on this machine."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from cluster.errors import NotRunningError
 from cluster.supervise.detached import start_detached
 from cluster.supervise.down import stop_fleet
 from cluster.supervise.logs import added_lines, find_log, last_lines
-from cluster.supervise.plan import plan_start
+from cluster.supervise.plan import Plan, plan_start
+from cluster.supervise.rehearsal import write_rehearsal
 from cluster.supervise.run import run_fleet
 from cluster.supervise.state import Home
 from cluster.supervise.status import read_status
 
-
-@click.command()
-@fleet_option
-@click.option("--port", type=click.IntRange(1, 65_535), help="The gateway's port instead of the file's gateway.port.")
-@click.option("--detach", is_flag=True, help="Return when the fleet is ready and leave it running.")
-@click.option(
+port_option = click.option(
+    "--port", type=click.IntRange(1, 65_535), help="The gateway's port instead of the file's gateway.port."
+)
+detach_option = click.option("--detach", is_flag=True, help="Return when the fleet is ready and leave it running.")
+timeout_option = click.option(
     "--timeout",
     type=click.FloatRange(min=1),
     default=1800,
@@ -32,9 +32,43 @@ from cluster.supervise.status import read_status
     metavar="SECONDS",
     help="Give up when the fleet is not ready by then; downloads of weights count.",
 )
+
+
+@click.command()
+@fleet_option
+@port_option
+@detach_option
+@timeout_option
 def up(file: Path, port: int | None, *, detach: bool, timeout: float) -> None:
     """Start a fleet: its engines in parallel, then the gateway; Ctrl-C takes it down again."""
-    plan = plan_start(file, port, timeout)
+    _start(plan_start(file, port, timeout), detach=detach)
+
+
+@click.command()
+@fleet_option
+@port_option
+@detach_option
+@timeout_option
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True, max=1000),
+    default=1,
+    show_default=True,
+    help="How many times as fast as real the engines answer.",
+)
+@click.option("--plain", is_flag=True, help="Without Ray: ready in seconds, nothing scales.")
+def rehearse(  # noqa: PLR0913 - an option each
+    file: Path, port: int | None, *, detach: bool, timeout: float, speed: float, plain: bool
+) -> None:
+    """Start a fleet without a GPU: all of it is real but the engines, which only take their time.
+
+    Gateway, accounts, routing and autoscaling are those of freehold up; so are down, status, logs and chat.
+    """
+    written = write_rehearsal(file, Home.from_environment(), speed)
+    _start(plan_start(written, port, timeout, plain=plain), detach=detach)
+
+
+def _start(plan: Plan, *, detach: bool) -> None:
     with View(plan, detached=detach) as tell:
         if detach:
             start_detached(plan, tell)

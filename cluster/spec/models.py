@@ -59,6 +59,15 @@ class Accelerator(Noun):
         return self
 
 
+class Autoscaling(StrEnum):
+    """What decides how many copies run."""
+
+    ONGOING = "ongoing"
+    """Ray Serve's own policy: ``target_ongoing_requests`` in flight per copy."""
+    SLO = "slo"
+    """What a copy takes at the latencies that ``slo`` promises, for the load that is forecast."""
+
+
 class Replicas(Noun):
     """Between how many copies Ray Serve scales a model."""
 
@@ -66,6 +75,12 @@ class Replicas(Noun):
     """Copies that always run."""
     max: Annotated[int, Field(ge=1, le=1000)] = 1
     """Copies at most."""
+    autoscaling: Autoscaling = Autoscaling.ONGOING
+    """What decides between ``min`` and ``max``. ``slo`` needs a latency in ``slo`` and a model that
+    ``freehold simulate`` has figures for; it goes by tokens and by the clock, not by requests in flight."""
+    cold_start_s: Annotated[float, Field(ge=0, le=7200)] = 120
+    """Seconds from the decision to a new copy's first answer, which ``slo`` looks ahead by: loading weights, compiling,
+    capturing graphs; 120 suits a model of 8B on a local disk. ``freehold up`` prints what it took here."""
     target_ongoing_requests: Annotated[float, Field(gt=0, le=10_000)] = 16
     """Requests in flight per copy that autoscaling aims at."""
     max_ongoing_requests: Annotated[int, Field(ge=1, le=100_000)] = 256
@@ -103,7 +118,8 @@ class Model(Noun):
     ``simulated`` (Freehold starts what answers as vLLM would on the stated GPUs, and needs none)."""
     source: str = ""
     """For ``vllm`` and ``simulated``: a Hugging Face id, a local path (absolute, or starting with ``.``), or one of
-    ``builtin:tiny-small``, ``builtin:tiny-large``, ``builtin:minilm``."""
+    ``builtin:tiny-small``, ``builtin:tiny-large``, ``builtin:minilm``. ``simulated`` without it gives 50 tokens a
+    second."""
     revision: str | None = None
     """A commit or tag of a hub model, so that a restart serves the same weights. Default: the hub's newest."""
     url: Annotated[str, Field(pattern=r"^(https?://[^\s]+)?$")] = ""
@@ -115,7 +131,8 @@ class Model(Noun):
     """For ``url`` and ``claude``: the environment variable that holds the server's key, for ``claude``
     ``ANTHROPIC_API_KEY`` where none is set. Never the key itself."""
     answer_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    """For ``claude``: the limit of an answer whose request sets none, 4096 where none is set; that much is reserved."""
+    """For ``claude`` and ``simulated``: the limit of an answer whose request sets none; that much is reserved. Where it
+    is not set, 4096 for ``claude``."""
     logprobs: bool = False
     """For ``url``: the server gives log probabilities with streamed chat answers (vLLM and SGLang do), so that
     ``routing.cascade`` may look at them. ``vllm`` needs no word for it."""
@@ -155,12 +172,13 @@ class Model(Noun):
         return self
 
     def _vllm_misfits(self) -> Iterator[tuple[FieldPath, str]]:
-        if not self.source:
-            yield ("source",), f"engine {self.engine.value!r} needs a Hugging Face id, a path or builtin:tiny-small"
+        real = self.engine is Engine.VLLM
+        if not self.source and real:
+            yield ("source",), "engine 'vllm' needs a Hugging Face id, a path or builtin:tiny-small"
         if self.source.startswith("builtin:") and self.source not in BUILTIN_SOURCES:
             yield ("source",), f"no built-in model {self.source!r}"
         for field in ("url", "served_as", "api_key_env", "answer_tokens", "logprobs"):
-            if getattr(self, field):
+            if getattr(self, field) and (real or field != "answer_tokens"):
                 yield (field,), "only hosted engines have it; set engine: url (or claude), or remove it"
 
     def _url_misfits(self) -> Iterator[tuple[FieldPath, str]]:

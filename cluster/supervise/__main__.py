@@ -25,9 +25,10 @@ def main() -> int:
     arguments.add_argument("--port", type=int, required=True)
     arguments.add_argument("--timeout", type=float, required=True)
     arguments.add_argument("--run", required=True)
+    arguments.add_argument("--plain", action="store_true")
     chosen = arguments.parse_args()
     try:
-        plan = plan_start(chosen.fleet, chosen.port, chosen.timeout, chosen.run)
+        plan = plan_start(chosen.fleet, chosen.port, chosen.timeout, chosen.run, plain=chosen.plain)
         asyncio.run(run_fleet(plan, _tell))
     except FreeholdError as exc:
         _tell(Failed(message=str(exc)))

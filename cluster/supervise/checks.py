@@ -25,10 +25,10 @@ def check(plan: Plan) -> None:
     port_free(plan.fleet.gateway.host, plan.port)
     keys_present(plan.fleet)
     if plan.has_engines:
-        engines_installed()
+        engines_installed(plan)
         sources_exist(plan.fleet)
         gpus_suffice(plan.fleet, visible_gpus())
-        memory_suffices(memory.needed(plan.fleet), psutil.virtual_memory().available)
+        memory_suffices(memory.needed(plan.fleet, with_ray=not plan.plain), psutil.virtual_memory().available)
 
 
 def no_leftovers(plan: Plan) -> None:
@@ -74,9 +74,11 @@ def keys_present(fleet: Fleet) -> None:
             raise StartError(msg)
 
 
-def engines_installed() -> None:
+def engines_installed(plan: Plan) -> None:
     """Engines need what the base install leaves out."""
-    missing = [name for name in ("ray", "vllm") if find_spec(name) is None]
+    real = any(model.engine is Engine.VLLM for model in plan.fleet.models.values())
+    wanted = [*([] if plan.plain else ["ray"]), *(["vllm"] if real else [])]
+    missing = [name for name in wanted if find_spec(name) is None]
     if missing:
         msg = f"{' and '.join(missing)} not installed; run make serve, or see README for machines with GPUs"
         raise StartError(msg)

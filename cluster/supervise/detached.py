@@ -30,6 +30,7 @@ def start_detached(plan: Plan, tell: Tell) -> None:
 def _start(plan: Plan, log: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "cluster.supervise", "--fleet", str(plan.file), "--port", str(plan.port)]
     command += ["--timeout", str(plan.timeout_s), "--run", plan.run]
+    command += ["--plain"] if plan.plain else []
     with log.open("ab") as sink:
         return subprocess.Popen(
             command,

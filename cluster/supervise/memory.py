@@ -16,6 +16,8 @@ RAY_BYTES = 1 * GIB
 """Ray's own processes and its smallest object store."""
 ENGINE_BYTES = int(1.2 * GIB)
 """Python, torch and vLLM of one replica, before any weight."""
+SIMULATED_BYTES = 150 << 20
+"""Python and Ray Serve, of a replica that computes nothing."""
 CACHE_BYTES = 1 * GIB
 """The KV cache that one engine on a CPU sets aside, unless ``engine_args.kv_cache_memory_bytes`` says otherwise."""
 BUILTIN_CACHE_BYTES = 128 << 20
@@ -25,16 +27,19 @@ _BYTES_PER_PARAMETER = 2
 _BILLIONS = re.compile(r"(\d+(?:\.\d+)?)b(?![a-z0-9])", re.IGNORECASE)
 
 
-def needed(fleet: Fleet) -> int:
+def needed(fleet: Fleet, *, with_ray: bool = True) -> int:
     """Bytes that the fleet's smallest state needs; 0 when nothing runs on this machine's CPU."""
-    engines = [model for model in fleet.models.values() if model.engine is Engine.VLLM]
-    local = [model for model in engines if model.accelerator.type == "cpu"]
-    replicas = sum(model.replicas.min * replica_bytes(model) for model in local)
-    return replicas + RAY_BYTES if engines else 0
+    engines = [model for model in fleet.models.values() if model.runs_here]
+    replicas = sum(model.replicas.min * replica_bytes(model) for model in engines)
+    return replicas + RAY_BYTES if engines and with_ray else replicas
 
 
 def replica_bytes(model: Model) -> int:
-    """Bytes of one replica: program, weights, and the KV cache of a model that writes."""
+    """Bytes of one replica: program, weights, and the KV cache of a model that writes; 0 on GPUs."""
+    if model.engine is Engine.SIMULATED:
+        return SIMULATED_BYTES
+    if model.accelerator.type != "cpu":
+        return 0
     return ENGINE_BYTES + weight_bytes(model.source) + (0 if model.is_embedding else cache_bytes(model))
 
 

@@ -34,6 +34,8 @@ class Plan:
     """Until the fleet must be ready."""
     run: str
     """Marks every process of this start."""
+    plain: bool = False
+    """Whether simulated engines run without Ray."""
 
     @property
     def has_engines(self) -> bool:
@@ -82,7 +84,8 @@ class Plan:
     def serving_command(self, record: Record) -> list[str]:
         """Starts the engines."""
         port = record.engines.removeprefix("http://127.0.0.1:").removesuffix("/{model}")
-        return [sys.executable, "-m", "serving", "--fleet", str(self.file), "--port", port, "--scratch", record.scratch]
+        options = ["--fleet", str(self.file), "--port", port, "--scratch", record.scratch]
+        return [sys.executable, "-m", "serving", *options, *(["--plain"] if self.plain else [])]
 
     def gateway_command(self, record: Record) -> list[str]:
         """Starts the gateway."""
@@ -90,11 +93,11 @@ class Plan:
         return [sys.executable, "-m", "router", "--fleet", str(self.file), "--engines", record.engines, *listen]
 
 
-def plan_start(file: Path, port: int | None, timeout_s: float, run: str = "") -> Plan:
+def plan_start(file: Path, port: int | None, timeout_s: float, run: str = "", *, plain: bool = False) -> Plan:
     """Read the fleet file and decide on one start of it; ``port`` overrides the file's, ``run`` is new by default."""
     fleet = load_fleet(file)
     run = run or uuid.uuid4().hex[:12]
-    return Plan(fleet, file.absolute(), Home.from_environment(), port or fleet.gateway.port, timeout_s, run)
+    return Plan(fleet, file.absolute(), Home.from_environment(), port or fleet.gateway.port, timeout_s, run, plain)
 
 
 def _scratch() -> str:

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import signal
 import sys
+from dataclasses import replace
 
 import uvloop
 
@@ -25,7 +26,7 @@ def main() -> int:
     """Serve; the exit code is the error's."""
     asked = _parser().parse_args()
     try:
-        uvloop.run(_serve(_simulation(asked), asked.port, asked.speed))
+        uvloop.run(_serve(_simulation(asked), asked.port))
     except FreeholdError as exc:
         print(exc, file=sys.stderr)  # noqa: T201 - a command line
         return exc.exit_code
@@ -55,19 +56,19 @@ def _positive(text: str) -> float:
 def _simulation(asked: argparse.Namespace) -> Simulation:
     if not asked.source:
         steady = Steady(kv_tokens=max(Steady().kv_tokens, asked.context_length))
-        return Simulation(asked.model, steady, asked.context_length)
+        return Simulation(asked.model, steady, asked.context_length, speed=asked.speed)
     accelerator = Accelerator(type=asked.accelerator, count=0 if asked.accelerator == "cpu" else asked.count)
     length = asked.context_length
     model = Model(engine=Engine.SIMULATED, source=asked.source, context_length=length, accelerator=accelerator)
-    return simulation_of(asked.model, model, Lengths(p50=150, p95=600))
+    return replace(simulation_of(asked.model, model, Lengths(p50=150, p95=600)), speed=asked.speed)
 
 
-async def _serve(simulation: Simulation, port: int, speed: float) -> None:
+async def _serve(simulation: Simulation, port: int) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        listener = await listen({"": [simulation]}, port, speed)
+        listener = await listen({"": [simulation]}, port)
     except OSError as exc:
         msg = f"cannot listen on {HOST}:{port}: {exc.strerror}"
         raise PortInUseError(msg) from exc

@@ -12,17 +12,17 @@ from serving.simulated.listen import HOST, Listener, listen
 
 
 @contextmanager
-def simulated_engine(simulation: Simulation | None = None, *, speed: float = 1.0, port: int = 0) -> Iterator[str]:
+def simulated_engine(simulation: Simulation | None = None, port: int = 0) -> Iterator[str]:
     """Serve an engine until the block is left; gives its base URL, without ``/v1``.
 
-    ``speed`` is how many times as fast as real time it runs; port 0 takes any that is free. Raises OSError when the
-    port is taken, ValueError when the simulation's ``context_length`` does not fit into its KV cache.
+    ``port`` 0 takes any that is free. Raises OSError when it is taken, ValueError when the simulation's
+    ``context_length`` does not fit into its KV cache.
     """
     loop = asyncio.new_event_loop()
     listener: Listener | None = None
     thread = threading.Thread(target=loop.run_forever, name="simulated engine", daemon=True)
     try:
-        listener = loop.run_until_complete(listen({"": [simulation or Simulation()]}, port, speed))
+        listener = loop.run_until_complete(listen({"": [simulation or Simulation()]}, port))
         thread.start()
         yield f"http://{HOST}:{listener.port}"
     finally:

@@ -51,6 +51,8 @@ class Simulation:
     """How long answers are that end by themselves; requests with ``ignore_eos`` go on to their limit."""
     adapters: tuple[str, ...] = ()
     """Names that it answers to besides, as an engine with LoRA adapters does."""
+    speed: float = 1.0
+    """How many times as fast as real its clock runs, where that is real time's."""
 
 
 class Engine:

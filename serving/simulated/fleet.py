@@ -6,6 +6,10 @@ from cluster.errors import CatalogError, EngineFailedError
 from cluster.latency.replica import timing_of
 from cluster.spec import Lengths, Model
 from serving.simulated.engine import Simulation
+from serving.simulated.pace import Steady
+
+_SEQUENCES = 64
+"""Of the greatest length, that fit into the KV cache of an engine about which nothing is known."""
 
 
 def simulation_of(name: str, model: Model, answer_tokens: Lengths) -> Simulation:
@@ -15,7 +19,7 @@ def simulation_of(name: str, model: Model, answer_tokens: Lengths) -> Simulation
     figures for the model or its GPUs.
     """
     try:
-        timing = timing_of(model)
+        timing = timing_of(model) if model.source else Steady(kv_tokens=_SEQUENCES * model.context_length)
     except CatalogError as exc:
         raise EngineFailedError(name, str(exc), f"models.{name} in the fleet file") from exc
     if timing.kv_tokens < model.context_length and not model.is_embedding:
@@ -24,4 +28,6 @@ def simulation_of(name: str, model: Model, answer_tokens: Lengths) -> Simulation
             f"{model.context_length} may need; lower context_length, or take more or larger GPUs"
         )
         raise EngineFailedError(name, cause, f"models.{name} in the fleet file")
-    return Simulation(model.served_as or name, timing, model.context_length, answer_tokens, tuple(model.adapters))
+    return Simulation(
+        model.served_as or name, timing, model.context_length, answer_tokens, tuple(model.adapters), model.speed
+    )

@@ -35,11 +35,10 @@ class Listener:
         await asyncio.gather(*(connection.lost.wait() for connection in cut))
 
 
-async def listen(models: Mapping[str, Sequence[Simulation]], port: int, speed: float) -> Listener:
+async def listen(models: Mapping[str, Sequence[Simulation]], port: int) -> Listener:
     """Serve the replicas of models, each list below its prefix; port 0 takes any. Raises OSError and ValueError."""
-    clock = RealClock(speed)
     engines = {
-        prefix: [Engine(simulation, clock, number) for number, simulation in enumerate(replicas)]
+        prefix: [Engine(simulation, RealClock(simulation.speed), number) for number, simulation in enumerate(replicas)]
         for prefix, replicas in models.items()
     }
     api, connections = Api(engines), set[Connection]()

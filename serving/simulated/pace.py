@@ -11,8 +11,8 @@ from cluster.latency.timing import Step
 class Steady:
     """An :class:`~cluster.latency.timing.EngineTiming` whose steps have a fixed part and one per prompt token."""
 
-    kv_tokens: int = 200_000
-    max_seqs: int = 256
+    kv_tokens: int = 1_000_000
+    max_seqs: int = 1024
     max_batched_tokens: int = 8192
     request_s: float = 0.0
     """Seconds before a request's first step."""
