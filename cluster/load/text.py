@@ -60,7 +60,7 @@ class _Loader(yaml.SafeLoader):
 
 def read_yaml(raw: bytes, file: str) -> Text:
     """Read one YAML document whose top level is a mapping; a text that is none raises FleetFileError."""
-    top = _compose(_decode(raw, file), file)
+    top = compose(_decode(raw, file), file)
     if top is None:
         raise _refused(file, 1, "is empty", "start from fleets/demo.yaml")
     if not isinstance(top, yaml.MappingNode):
@@ -83,7 +83,8 @@ def _decode(raw: bytes, file: str) -> str:
         raise _refused(file, line, "is not UTF-8 text", "save it as UTF-8") from exc
 
 
-def _compose(text: str, file: str) -> yaml.Node | None:
+def compose(text: str, file: str) -> yaml.Node | None:
+    """The document's nodes, each with the place in the text where it begins and ends; None for an empty one."""
     try:
         node: yaml.Node | None = yaml.compose(text, _Loader)
     except yaml.MarkedYAMLError as exc:

@@ -19,7 +19,7 @@ from cluster.latency.replica import timing_for, timing_of
 from cluster.latency.timing import EngineTiming
 from cluster.plan.setups import Setup, setups
 from cluster.spec import Model, Pay, Planning, Slo
-from cluster.steady import Capacity, Slower, Work, capacity
+from cluster.steady import Capacity, Slower, State, Work, attained, capacity, percentile
 
 CAREFUL: Final = 1.25
 """Upper end of the interval in which 80 of 100 measured step times are, as a multiple of the predicted ones."""
@@ -43,6 +43,11 @@ class Option:
     """Requests per second of one replica; None where it does not fit."""
     why_not: str = ""
     """Begins with the kind of the reason, up to the first colon; empty for an option."""
+
+    @property
+    def rate(self) -> float:
+        """Requests per second of one replica at the promises; 0 where it is no option."""
+        return self.capacity.rate if self.capacity else 0.0
 
     @property
     def usd_per_hour(self) -> dict[Pay, float]:
@@ -76,8 +81,19 @@ def judged(setup: Setup, model: Model, planning: Planning, requests: Requests, s
         return Option(setup, price, timing, why_not=why)
     work = Work.of(Slower(timing, CAREFUL), requests)
     found = capacity(work, slo)
-    why = "" if found.rate else f"slo.{found.broken}: breaks with one request at a time already"
+    why = "" if found.rate else f"slo.{found.broken}: {_alone(work, slo, found.broken)}"
     return Option(setup, price, timing, work, found, why)
+
+
+def _alone(work: Work, slo: Slo, broken: str) -> str:
+    """What a promise comes to with hardly any load."""
+    state = State.at(work, np.array([work.highest / 1000]))
+    if broken == "goodput":
+        share = next(one.share[0] for one in attained(state, slo) if one.promise == broken)
+        return f"{share:.1%} of requests with one at a time, promised are {slo.goodput:.1%}"
+    within = {"ttft_p95_s": state.ttft_within, "tpot_p95_s": state.tpot_within, "e2e_p95_s": state.e2e_within}[broken]
+    seconds = float(percentile(within, 0.95, 1)[0])
+    return f"{seconds:.3g} s with one request at a time, promised are {getattr(slo, broken):g} s"
 
 
 def held(requests: Requests, context: int) -> Requests:

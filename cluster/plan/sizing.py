@@ -73,7 +73,7 @@ class Sized:
 
 
 def sized(option: Option, rates: Floats, planning: Planning, hosted: Hosted | None = None) -> Sized:
-    """The cheapest way to answer ``rates`` on an option that has a capacity; with ``hosted``, peaks may go there."""
+    """The cheapest way to answer ``rates`` on an option that has a rate; with ``hosted``, peaks may go there."""
     local = _placed(option, rates, planning, MOST + 1)
     highest = int(_need(option, rates).max())
     if hosted is None or not planning.claude_for_peaks or highest > MOST:
@@ -85,18 +85,15 @@ def sized(option: Option, rates: Floats, planning: Planning, hosted: Hosted | No
 
 def _need(option: Option, rates: Floats) -> Counts:
     """Replicas that hold the promises, by hour."""
-    if option.capacity is None or not option.capacity.rate:
-        msg = f"{option.setup} takes nothing"
-        raise ValueError(msg)
-    return np.clip(np.ceil(rates / option.capacity.rate - 1e-9), 1, MOST + 1).astype(np.int64)
+    return np.clip(np.ceil(rates / option.rate - 1e-9), 1, MOST + 1).astype(np.int64)
 
 
 def _placed(option: Option, rates: Floats, planning: Planning, limit: int, hosted: Hosted | None = None) -> Sized:
     """With ``limit`` replicas at most; what they cannot take goes to the hosted model."""
     need = np.minimum(_need(option, rates), limit)
     spilled, hosted_day, hosted_month = np.zeros(HOURS), 0.0, 0.0
-    if hosted and option.capacity:
-        spilled = np.maximum(0, rates - limit * option.capacity.rate)
+    if hosted:
+        spilled = np.maximum(0, rates - limit * option.rate)
         days = spilled.reshape(-1, _DAY).sum(axis=1) * _HOUR_S * hosted.usd_per_request
         hosted_day, hosted_month = float(days.max()), float(days.sum()) * MONTH_HOURS / HOURS
     by_hour = np.maximum(need, np.roll(need, -1)) + planning.spare_replicas  # ready an hour ahead

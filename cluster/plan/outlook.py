@@ -1,0 +1,106 @@
+"""What to expect of a plan, and what would break it: latencies, more load, longer requests, fewer replicas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from cluster.demand import Requests
+from cluster.plan.options import CAREFUL
+from cluster.plan.sizing import Sized
+from cluster.spec import Planning, Slo
+from cluster.steady import Slower, State, Work, capacity, percentile
+
+DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_LONGER: Final = 1.25
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Seconds in the hour with the most load per replica."""
+
+    name: str
+    p50_s: float
+    p95_s: float
+    upper_p95_s: float
+    """At the upper end of the prediction's interval, where a plan must still hold its promises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """What a change does to a tier of a plan."""
+
+    tier: str
+    change: str
+    breaks: str
+    """The promise that breaks, a field of ``slo``; empty where all hold."""
+    text: str
+
+
+def hour_name(hour: int) -> str:
+    """Such as ``Mon 14:00``."""
+    return f"{DAYS[hour // 24]} {hour % 24:02d}:00"
+
+
+def latencies(one: Sized) -> list[Latency]:
+    """What users of a tier wait for, every replica up."""
+    if one.option.work is None or one.option.timing is None:
+        return []
+    rate = np.array([float(((one.rates - one.spilled) / one.replicas).max())])
+    expected = State.at(Work.of(one.option.timing, one.option.work.requests), rate)
+    careful = State.at(one.option.work, rate)
+    pairs = {
+        "ttft": (expected.ttft_within, careful.ttft_within),
+        "tpot": (expected.tpot_within, careful.tpot_within),
+        "e2e": (expected.e2e_within, careful.e2e_within),
+    }
+    return [
+        Latency(
+            name, *(float(percentile(within, share, 1)[0]) for within, share in ((is_, 0.5), (is_, 0.95), (at, 0.95)))
+        )
+        for name, (is_, at) in pairs.items()
+    ]
+
+
+def risks(tier: str, one: Sized, planning: Planning, slo: Slo) -> list[Risk]:
+    """More traffic, a replica lost, longer prompts and answers, a cold cache."""
+    option, asked = one.option, one.rates - one.spilled
+    if option.capacity is None or option.work is None or option.timing is None:
+        return []
+    peak, when = float(asked.max()), hour_name(int(np.argmax(asked)))
+    room = one.most * option.capacity.rate / peak - 1
+    spare = (one.most - planning.spare_replicas) * option.capacity.rate / peak - 1
+    broken = option.capacity.broken
+    text = f"{room:.0%} more traffic breaks {broken} at {when}"
+    if planning.spare_replicas:
+        text += f"; {max(0, spare):.0%} more while {planning.spare_replicas} of {one.most} replicas are down"
+    found = [Risk(tier, "more traffic", broken, text)]
+    lost = planning.spare_replicas + 1
+    if (one.most - lost) * option.capacity.rate < peak:
+        text = f"{lost} of {one.most} replicas down at {when} breaks {broken}"
+        found.append(Risk(tier, f"{lost} replicas down", broken, text))
+    requests = option.work.requests
+    for change, other in _changed(requests).items():
+        then = capacity(Work.of(Slower(option.timing, CAREFUL), other), slo)
+        need = int(np.ceil(peak / then.rate)) if then.rate else 0
+        holds = 0 < need <= one.most - planning.spare_replicas
+        text = f"{change}: holds" if holds else f"{change} breaks {then.broken} at {when}"
+        if need and not holds:
+            text += f"; needs {need + planning.spare_replicas} replicas instead of {one.most}"
+        found.append(Risk(tier, change, "" if holds else then.broken, text))
+    return found
+
+
+def _changed(requests: Requests) -> dict[str, Requests]:
+    longer = np.rint(requests.prompt_tokens * _LONGER).astype(np.int64)
+    found = {
+        "prompts 25 % longer": replace(requests, prompt_tokens=longer),
+        "answers 25 % longer": replace(
+            requests, output_tokens=np.rint(requests.output_tokens * _LONGER).astype(np.int64)
+        ),
+    }
+    if requests.cached_tokens.any():
+        found["a cold prefix cache"] = replace(requests, cached_tokens=np.zeros_like(requests.cached_tokens))
+    return found
