@@ -22,6 +22,8 @@ class Observed:
     """Prompt tokens of those, without what the prefix cache held."""
     ended: float
     """Requests that were answered."""
+    late: float
+    """Requests of those that broke a promised latency."""
     output_tokens: float
     """Output tokens of those."""
     in_flight: float

@@ -31,6 +31,15 @@ class Fate(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What a request must hold to be in time; :data:`NEVER` where nothing is promised."""
+
+    ttft_s: float = NEVER
+    tpot_s: float = NEVER
+    e2e_s: float = NEVER
+
+
+@dataclass(frozen=True, slots=True)
 class Calls:
     """Requests by arrival; entry ``i`` of every column belongs to request ``i``."""
 
@@ -70,6 +79,14 @@ class Calls:
             fate=[Fate.WAITING] * count,
             pool=[-1] * count,
         )
+
+    def is_late(self, request: int, limits: Limits, besides_s: float) -> bool:
+        """Whether an answered request broke a limit; ``besides_s`` is what it took besides its engine's steps."""
+        first, end = self.first[request], self.end[request]
+        passed = besides_s - self.arrival[request]
+        if first + passed > limits.ttft_s or end + passed > limits.e2e_s:
+            return True
+        return end - first > limits.tpot_s * (self.output[request] - 1)
 
     def __len__(self) -> int:
         """How many."""

@@ -12,8 +12,10 @@ from collections import deque
 from heapq import heappop, heappush
 
 from cluster.latency.timing import Step
-from cluster.simulate.calls import NEVER, Calls, Fate
+from cluster.simulate.calls import NEVER, Calls, Fate, Limits
 from cluster.simulate.pace import Pace
+
+NO_LIMITS = Limits()
 
 
 class Engine:
@@ -21,12 +23,12 @@ class Engine:
 
     __slots__ = (
         *("_ending", "_joined", "_prefilling", "_reserved", "_stretch", "calls", "context", "decoding", "due"),
-        *("ended_tokens", "in_flight", "now", "pace", "running", "steps", "waiting"),
+        *("ended_tokens", "in_flight", "late", "limits", "now", "pace", "running", "steps", "waiting"),
     )
 
-    def __init__(self, pace: Pace, calls: Calls) -> None:
-        """An idle engine."""
-        self.pace, self.calls = pace, calls
+    def __init__(self, pace: Pace, calls: Calls, limits: Limits = NO_LIMITS) -> None:
+        """An idle engine; ``limits`` are counted, not enforced."""
+        self.pace, self.calls, self.limits = pace, calls, limits
         self.now, self.due = 0.0, NEVER
         self.waiting: deque[int] = deque()
         self.running: dict[int, int] = {}
@@ -39,6 +41,8 @@ class Engine:
         """Requests that wait or run here."""
         self.ended_tokens = 0
         """Output tokens of all requests that ended here."""
+        self.late = 0
+        """Requests that ended here beyond a limit."""
         self._reserved = 0
         self._prefilling: dict[int, int] = {}
         """Request → prompt tokens computed, or found in the prefix cache, so far."""
@@ -99,6 +103,7 @@ class Engine:
         self.in_flight -= 1
         self.ended_tokens += self.calls.output[request]
         self.calls.end[request], self.calls.fate[request] = self.now, Fate.ANSWERED
+        self.late += self.calls.is_late(request, self.limits, self.pace.request_s)
 
     def _join(self) -> None:
         """Sequences whose prompt is computed have their first token; they decode from now on, or need no more."""

@@ -13,7 +13,8 @@ from operator import attrgetter
 
 from cluster.autoscale import Observed, Scaler
 from cluster.latency.timing import EngineTiming
-from cluster.simulate.calls import NEVER, Calls, Fate
+from cluster.simulate.calls import NEVER, Calls, Fate, Limits
+from cluster.simulate.engine import NO_LIMITS
 from cluster.simulate.pace import Pace
 from cluster.simulate.replica import Phase, Replica
 
@@ -34,6 +35,8 @@ class Service:
     """Of one replica."""
     cold_start_s: float = 60
     """From the decision to the first request."""
+    limits: Limits = NO_LIMITS
+    """What its requests are promised."""
     max_in_flight: int = 256
     """Requests that one replica takes; more are refused, or spill over."""
 
@@ -48,6 +51,11 @@ class Look:
     draining: int
     in_flight: int
     waiting: int
+
+    @property
+    def replicas(self) -> int:
+        """All that are paid for."""
+        return self.ready + self.starting + self.draining
 
 
 class Pool:
@@ -64,11 +72,11 @@ class Pool:
         self.looks: list[Look] = []
         self._calls, self._schedule = calls, schedule
         self._held: deque[int] = deque()
-        self._arrived = self._prompt_tokens = self._ended = 0
+        self._arrived = self._prompt_tokens = self._ended = self._late = 0
         self._area = self._since = self._looked = 0.0
         self._tokens = 0
         for _ in range(service.initial_replicas):
-            replica = Replica(self.pace, calls, 0.0, 0.0)
+            replica = Replica(self.pace, calls, service.limits, 0.0, 0.0)
             replica.open()
             self.ready.append(replica)
 
@@ -110,9 +118,10 @@ class Pool:
             for request in held:
                 self._place(request, now)
             return
-        tokens, ended = replica.ended_tokens, replica.advance()
+        tokens, late, ended = replica.ended_tokens, replica.late, replica.advance()
         if ended:
             self._ended += ended
+            self._late += replica.late - late
             self._tokens += replica.ended_tokens - tokens
             self._change(-ended, now)
         if replica.due != NEVER:
@@ -147,8 +156,12 @@ class Pool:
 
     def gpu_seconds(self, until: float) -> float:
         """Paid seconds so far, times GPUs."""
+        return self.service.gpus * self.replica_seconds(until)
+
+    def replica_seconds(self, until: float) -> float:
+        """The same for replicas, from the beginning of their cold start to the end of their drain."""
         lives = [*self.ready, *self.starting, *self.draining, *self.gone]
-        return self.service.gpus * sum(max(0.0, min(life.ended, until) - life.began) for life in lives)
+        return sum(max(0.0, min(life.ended, until) - life.began) for life in lives)
 
     def _place(self, request: int, now: float) -> None:
         if self.ready:
@@ -161,7 +174,8 @@ class Pool:
             self._start(now)
 
     def _start(self, now: float) -> None:
-        replica = Replica(self.pace, self._calls, now, now + self.service.cold_start_s)
+        service = self.service
+        replica = Replica(self.pace, self._calls, service.limits, now, now + service.cold_start_s)
         self.starting.append(replica)
         self._schedule(replica)
 
@@ -199,11 +213,12 @@ class Pool:
             arrived=self._arrived,
             prompt_tokens=self._prompt_tokens,
             ended=self._ended,
+            late=self._late,
             output_tokens=self._tokens,
             in_flight=self._area / max(now - self._looked, 1e-9),
             waiting=waiting,
             kv_share=max((replica.kv_share for replica in self.ready), default=0.0),
         )
-        self._arrived = self._prompt_tokens = self._ended = self._tokens = 0
+        self._arrived = self._prompt_tokens = self._ended = self._tokens = self._late = 0
         self._area, self._looked = 0.0, now
         return seen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from cluster.simulate.calls import NEVER, Calls
+from cluster.simulate.calls import NEVER, Calls, Limits
 from cluster.simulate.engine import Engine
 from cluster.simulate.pace import Pace
 
@@ -24,9 +24,9 @@ class Replica(Engine):
 
     __slots__ = ("began", "ended", "phase")
 
-    def __init__(self, pace: Pace, calls: Calls, began: float, ready_at: float) -> None:
+    def __init__(self, pace: Pace, calls: Calls, limits: Limits, began: float, ready_at: float) -> None:
         """Begin a cold start."""
-        super().__init__(pace, calls)
+        super().__init__(pace, calls, limits)
         self.began, self.ended = began, NEVER
         self.phase = Phase.STARTING
         self.due = ready_at

@@ -3,7 +3,7 @@
 from cluster.spec.database import Database
 from cluster.spec.fleet import AUTO, SHORTCUT, Fleet
 from cluster.spec.gateway import Deadlines, Gateway, Limits
-from cluster.spec.models import Accelerator, Capability, Engine, Model, Price, Replicas
+from cluster.spec.models import Accelerator, Autoscaling, Capability, Engine, Model, Price, Replicas
 from cluster.spec.planning import Pay, Planning
 from cluster.spec.quality import Quality
 from cluster.spec.routes import Route
@@ -19,6 +19,7 @@ __all__ = [
     "SHORTCUT",
     "SPILLOVER",
     "Accelerator",
+    "Autoscaling",
     "Budget",
     "Capability",
     "Cascade",

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from cluster.spec.base import FieldPath, MisfitError, Name, Noun
 from cluster.spec.database import Database
 from cluster.spec.gateway import Gateway
-from cluster.spec.models import Model
+from cluster.spec.models import Autoscaling, Model
 from cluster.spec.planning import Planning
 from cluster.spec.quality import Quality, unasked
 from cluster.spec.routes import Route, clashing, wayless
@@ -82,6 +82,18 @@ class Fleet(Noun):
             paid = [name for name, model in self.models.items() if model.price is not None]
             misfits += [(("models", name, "price"), why) for name in paid]
         MisfitError.unless_none(misfits)
+        return self
+
+    @model_validator(mode="after")
+    def _autoscaling_has_promises(self) -> Self:
+        why = "no latency is promised that it could hold; set ttft_p95_s or another one in slo, or autoscaling: ongoing"
+        MisfitError.unless_none(
+            [
+                (("models", name, "replicas", "autoscaling"), why)
+                for name, model in self.models.items()
+                if model.replicas.autoscaling is Autoscaling.SLO and not self.slo.latencies
+            ]
+        )
         return self
 
     @model_validator(mode="after")

@@ -36,3 +36,13 @@ class Slo(Noun):
             misfits.append((("goodput",), "no latency is promised that a request could hold; set one, or remove it"))
         MisfitError.unless_none(misfits)
         return self
+
+    @property
+    def latencies(self) -> tuple[float, ...]:
+        """Those that are promised."""
+        return tuple(limit for limit in (self.ttft_p95_s, self.tpot_p95_s, self.e2e_p95_s) if limit)
+
+    @property
+    def late_share(self) -> float:
+        """Share of requests that may break a latency."""
+        return 0.05 if self.goodput is None else max(1 - self.goodput, 1e-3)

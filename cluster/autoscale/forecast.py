@@ -1,0 +1,89 @@
+"""Load so far → load soon: level and trend of the last minutes, and what followed this hour on the days before.
+
+Load is counted in bins of a minute. Errors of earlier forecasts are kept, so that whoever sizes by a forecast knows how
+much noise to leave room for.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from math import sqrt
+
+BIN_S = 60.0
+DAY_BINS = 1440
+_LEVEL_BINS = 5
+"""Bins that the level is averaged over: long enough that single bursts do not pass for growth."""
+_TREND_BINS = 15
+_SEASON_BINS = 10
+"""Bins on either side that yesterday's load is averaged over."""
+_MEMORY = 0.97
+"""What the variance of errors keeps with each bin: half of it is forgotten in 23 minutes."""
+
+
+@dataclass(slots=True)
+class Forecast:
+    """Of one model's load, in replica-seconds per second."""
+
+    bins: deque[float] = field(default_factory=lambda: deque(maxlen=8 * DAY_BINS))
+    """Mean load of each whole bin, the latest last."""
+    variance: float = 0.0
+    """Of a bin's load around its forecast."""
+    _open: float = 0.0
+    _open_s: float = 0.0
+
+    def add(self, load: float, seconds: float) -> None:
+        """Count replica-seconds that came within so many seconds."""
+        rate = load / max(seconds, 1e-9)
+        while self._open_s + seconds >= BIN_S:
+            part = BIN_S - self._open_s
+            self._close((self._open + rate * part) / BIN_S)
+            seconds -= part
+            self._open = self._open_s = 0.0
+        self._open += rate * seconds
+        self._open_s += seconds
+
+    @property
+    def level(self) -> float:
+        """Load now."""
+        return self._mean(len(self.bins) - _LEVEL_BINS, len(self.bins))
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of a minute's load around what was forecast."""
+        return sqrt(self.variance)
+
+    def highest(self, seconds: float) -> float:
+        """The highest load expected within so many seconds from now."""
+        ahead = max(1, round(seconds / BIN_S))
+        level, slope = self.level, self._slope()
+        season = [self._season(ahead * part // 3) for part in range(1, 4)]
+        grown = [level * ratio for ratio in season if ratio] or [level + slope * ahead]
+        return max(level, *grown) if season[0] else max(level, grown[0])
+
+    def _close(self, load: float) -> None:
+        if self.bins:
+            error = load - self.level
+            self.variance = _MEMORY * self.variance + (1 - _MEMORY) * error * error
+        self.bins.append(load)
+
+    def _mean(self, low: int, high: int) -> float:
+        low, high = max(0, low), min(len(self.bins), high)
+        return sum(self.bins[at] for at in range(low, high)) / (high - low) if high > low else 0.0
+
+    def _slope(self) -> float:
+        """Change per bin, from the older to the younger half of the last bins."""
+        count = min(len(self.bins), _TREND_BINS) // 2
+        if not count:
+            return 0.0
+        end = len(self.bins)
+        return (self._mean(end - count, end) - self._mean(end - 2 * count, end - count)) / count
+
+    def _season(self, ahead: int) -> float:
+        """How much higher the load was ``ahead`` bins later, a day ago; 0 where that is not known."""
+        then = len(self.bins) - DAY_BINS
+        if then < _SEASON_BINS:
+            return 0.0
+        before = self._mean(then - _SEASON_BINS, then + _SEASON_BINS)
+        after = self._mean(then + ahead - _SEASON_BINS, then + ahead + _SEASON_BINS)
+        return after / before if before > 0 else 0.0

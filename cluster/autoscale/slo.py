@@ -1,0 +1,129 @@
+"""The policy: as many replicas as the load of the near future needs at the promised latencies.
+
+Load is counted in tokens, not requests, and sized by what a replica takes at its promises (:mod:`.capacity`), for the
+highest load that is forecast until a replica started now would be ready, plus room for the noise that the forecast is
+known to have. Queues that are there already add what works them off. A number that falls must have been enough for
+a while before replicas drain; the last one leaves only when nothing came for longer.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from math import ceil, exp
+
+from cluster.autoscale.capacity import Capacity
+from cluster.autoscale.forecast import Forecast
+from cluster.autoscale.observed import Observed
+
+_PRIOR = 50.0
+"""Requests that the expected lengths count as."""
+_HALF = 2000.0
+"""Requests after which half of what was seen is forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class SloPolicy:
+    """Settings of the policy."""
+
+    capacity: Capacity
+    cold_start_s: float
+    """From the decision to the first request of a new replica."""
+    late_share: float = 0.01
+    """Share of requests that may break a promise."""
+    gain: float = 0.03
+    """How much a factor of e too many late ones adds to the room in ``learn_s``; 0: nothing is learned."""
+    learn_s: float = 300
+    low: float = 0.6
+    most: float = 8
+    high: float = 4
+    deviations: float = 1.0
+    """Standard deviations of a minute's load that have room."""
+    slack: float = 0.15
+    """Part of a replica that may be missing before one more is started."""
+    hold_s: float = 300
+    """A number must have been enough for so long before replicas drain; at least the cold start."""
+    idle_s: float = 600
+    """Without a request for so long, the last replica leaves, where none is allowed."""
+    catch_up_s: float = 60
+    """A queue should be worked off within so many seconds."""
+
+
+@dataclass(slots=True)
+class SloScaler:
+    """The policy with what it has seen."""
+
+    policy: SloPolicy
+    forecast: Forecast = field(default_factory=Forecast)
+    _wishes: deque[tuple[float, int]] = field(default_factory=deque)
+    _last_s: float = 0.0
+    _busy_s: float = 0.0
+    _output: float = 0.0
+    _answers: float = 0.0
+    _prompt: float = 0.0
+    _arrived: float = 0.0
+    factor: float = 1.0
+    _late: float = 0.0
+    _ended: float = 0.0
+    _learned_s: float = 0.0
+
+    def decide(self, seen: Observed) -> int:
+        """How many replicas there should be."""
+        passed, self._last_s = seen.now_s - self._last_s, seen.now_s
+        self._learn_lengths(seen)
+        load = self.policy.capacity.load(seen.prompt_tokens, self.lean)
+        self._learn_room(seen)
+        self.forecast.add(load * self.factor, passed)
+        if seen.arrived or seen.in_flight:
+            self._busy_s = seen.now_s
+        return self._held(self._wish(seen), seen.now_s, seen.ready + seen.starting)
+
+    @property
+    def lean(self) -> float:
+        """Output tokens per prompt token lately."""
+        expected = self.policy.capacity
+        output = (self._output + _PRIOR * expected.mean_output) / (self._answers + _PRIOR)
+        prompt = (self._prompt + _PRIOR * expected.mean_prompt) / (self._arrived + _PRIOR)
+        return output / prompt
+
+    def _learn_lengths(self, seen: Observed) -> None:
+        self._output = self._output * _keep(seen.ended) + seen.output_tokens
+        self._answers = self._answers * _keep(seen.ended) + seen.ended
+        self._prompt = self._prompt * _keep(seen.arrived) + seen.prompt_tokens
+        self._arrived = self._arrived * _keep(seen.arrived) + seen.arrived
+
+    def _learn_room(self, seen: Observed) -> None:
+        """Late answers mean that replicas take less than the model says of this mix; none, that they take more."""
+        self._late += seen.late
+        self._ended += seen.ended
+        policy = self.policy
+        if seen.now_s - self._learned_s < policy.learn_s or self._ended * policy.late_share < 1:
+            return
+        excess = self._late / self._ended / policy.late_share - 1
+        self.factor *= exp(policy.gain * min(excess, policy.most))
+        self.factor = min(max(self.factor, policy.low), policy.high)
+        self._late = self._ended = 0.0
+        self._learned_s = seen.now_s
+
+    def _wish(self, seen: Observed) -> int:
+        policy = self.policy
+        if seen.now_s - self._busy_s >= policy.idle_s:
+            return 0
+        expected = self.forecast.highest(policy.cold_start_s + (seen.now_s - self._last_s))
+        needed = expected + policy.deviations * self.forecast.deviation
+        queue = seen.waiting * policy.capacity.request_s / policy.catch_up_s
+        return max(1, ceil(needed + queue - policy.slack))
+
+    def _held(self, wish: int, now: float, there: int) -> int:
+        """The highest wish of late; none drops to zero without a while of silence, which ``_wish`` has seen."""
+        if not self._wishes:
+            self._wishes.append((now, there))  # nothing is known yet that would speak against them
+        self._wishes.append((now, wish))
+        hold = max(self.policy.hold_s, self.policy.cold_start_s)
+        while self._wishes[0][0] < now - hold:
+            self._wishes.popleft()
+        return max(number for _, number in self._wishes) if wish else 0
+
+
+def _keep(requests: float) -> float:
+    return float(0.5 ** (requests / _HALF))
