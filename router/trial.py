@@ -70,7 +70,7 @@ class Cascade:
         return Trial(self, request, decision)
 
     def _larger(self, decision: Decision) -> list[str]:
-        return [name for name in decision.alternatives if self._fleet.tier_of(name) == "large"]
+        return [name for name in decision.alternatives if name in self._fleet.tiers.large]
 
     def instead(self, decision: Decision) -> Decision | None:
         """Who would answer in the place of ``small``; None while every large model is down or busy."""
@@ -141,7 +141,7 @@ class Trial:
 
     def decided(self, data: bytes, request_id: str) -> Decision:
         """Who answers, after what was held of the first attempt."""
-        signals = signals_of(tokens_of(data)[: self._cascade.spec.tokens])
+        signals = signals_of(tokens_of(data, self._cascade.spec.tokens))
         instead = self._cascade.instead(self.decision)
         doubt = None if signals is None else self._cascade.doubt(signals)
         decision, verdict = self.decision._replace(reason=Reason.KEPT), "kept"

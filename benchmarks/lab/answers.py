@@ -34,6 +34,8 @@ class Question:
     """Pieces of a streamed answer; 0 asks for a whole one."""
     usage: bool
     """Whether ``stream_options.include_usage`` was set."""
+    logprobs: int | None = None
+    """Likeliest tokens beside each one's log probability; None where no log probabilities were asked for."""
 
 
 def question(body: bytes) -> Question:
@@ -41,7 +43,8 @@ def question(body: bytes) -> Question:
     asked = orjson.loads(body)
     length = asked.get("max_tokens") or asked.get("max_completion_tokens") or CHUNKS
     options = asked.get("stream_options") or {}
-    return Question(asked["model"], length if asked.get("stream") else 0, bool(options.get("include_usage")))
+    logprobs = (asked.get("top_logprobs") or 0) if asked.get("logprobs") else None
+    return Question(asked["model"], length if asked.get("stream") else 0, bool(options.get("include_usage")), logprobs)
 
 
 @lru_cache(maxsize=256)
@@ -55,7 +58,7 @@ def pieces(asked: Question) -> tuple[bytes, ...]:
 
 def events(asked: Question) -> list[bytes]:
     """The server-sent events of a streamed answer, ``[DONE]`` included."""
-    contents = [_delta(asked.model, index, asked.chunks) for index in range(asked.chunks)]
+    contents = [_delta(asked, index) for index in range(asked.chunks)]
     if asked.usage:
         contents.append(_answer(asked.model, "chat.completion.chunk", []) | {"usage": _usage(asked.chunks)})
     return [*(b"data: " + orjson.dumps(content) + b"\n\n" for content in contents), b"data: [DONE]\n\n"]
@@ -86,11 +89,17 @@ def refusal(message: str) -> bytes:
     return document({"error": error}, b"HTTP/1.1 404 Not Found\r\n")
 
 
-def _delta(model: str, index: int, chunks: int) -> dict[str, object]:
+def _delta(asked: Question, index: int) -> dict[str, object]:
     delta = {"role": "assistant", "content": ""} if index == 0 else {"content": _WORD}
-    reason = "stop" if index == chunks - 1 else None
-    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason, "token_ids": None}
-    return _answer(model, "chat.completion.chunk", [choice])
+    reason = "stop" if index == asked.chunks - 1 else None
+    logprobs = None if index == 0 or asked.logprobs is None else {"content": [_token(asked.logprobs)]}
+    choice = {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": reason, "token_ids": None}
+    return _answer(asked.model, "chat.completion.chunk", [choice])
+
+
+def _token(top: int) -> dict[str, object]:
+    token = {"token": _WORD, "logprob": -0.12345678806304932, "bytes": list(_WORD.encode())}
+    return {**token, "top_logprobs": [token] * top}
 
 
 def _answer(model: str, kind: str, choices: list[dict[str, object]]) -> dict[str, object]:

@@ -5,10 +5,9 @@ Neighbour: :mod:`router.relay`, which has a stream asked for where it may have t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import orjson
+from router.wire.logprobs import payloads_of
 
 _SAID = ("content", "reasoning", "reasoning_content", "refusal")
 """Texts that come in pieces."""
@@ -36,12 +35,6 @@ def completion_of(events: bytes) -> Completion:
     return {"id": "", "object": "chat.completion", "created": 0, **around, "choices": choices}
 
 
-def _chunks(events: bytes) -> Iterator[Completion]:
-    for line in events.splitlines():
-        if line.startswith(b"data:") and not line.endswith(b"[DONE]"):
-            try:
-                chunk = orjson.loads(line[5:])
-            except orjson.JSONDecodeError:
-                continue
-            if isinstance(chunk, dict):
-                yield chunk
+def _chunks(events: bytes) -> list[Completion]:
+    lines = [line for line in events.splitlines() if line.startswith(b"data:") and not line.endswith(b"[DONE]")]
+    return [chunk for chunk in payloads_of(lines) if isinstance(chunk, dict)]

@@ -7,6 +7,7 @@ writes cannot be mistaken for a field. Neighbours: :mod:`router.decide.cascade` 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -18,6 +19,9 @@ LOWEST = -20.0
 """Below it all is the same to us: vLLM writes -9999 for minus infinity, which would drown every mean."""
 _OPEN, _NULL, _NEXT = b'"logprobs":{', b'"logprobs":null', b'},"finish_reason":'
 _SPACED = b'"logprobs": {'
+_NUMBER = (int, float)
+_ALONE = re.compile(rb'"logprob":(-?[0-9][0-9.]*(?:[eE][-+]?[0-9]+)?),"bytes":(?:null|\[[0-9,]*\]),"top_logprobs":\[\]')
+"""A token without company, as vLLM writes it: a fifth of the cost of parsing it."""
 
 
 class Token(NamedTuple):
@@ -29,23 +33,37 @@ class Token(NamedTuple):
     """Of the likeliest tokens in its place, the likeliest first."""
 
 
-def tokens_of(data: bytes) -> list[Token]:
-    """The tokens of a stream's events, in order; what is not whole, or has another shape, has none."""
-    return [token for line in data.splitlines() if A_TOKEN in line for token in _of_event(line)]
+def tokens_of(data: bytes, most: int) -> list[Token]:
+    """The first tokens of a stream's events; what is not whole, or has another shape, has none."""
+    alone = _ALONE.findall(data)
+    if len(alone) == data.count(A_TOKEN):
+        return [Token(max(LOWEST, float(logprob))) for logprob in alone[:most]]
+    told = payloads_of([line for line in data.splitlines() if A_TOKEN in line][:most])
+    return [token for payload in told for token in _of_event(payload)][:most]
 
 
-def _of_event(line: bytes) -> Iterator[Token]:
-    for choice in _choices(_payload(line)):
+def payloads_of(lines: list[bytes]) -> list[object]:
+    """The JSON of ``data:`` lines, None for what is none; parsed together, which costs a third of one by one."""
+    bodies = [line.removeprefix(b"data:") for line in lines]
+    try:
+        return list(orjson.loads(b"[%b]" % b",".join(bodies)))
+    except orjson.JSONDecodeError:
+        return [_payload(line) for line in lines]
+
+
+def _of_event(payload: object) -> Iterator[Token]:
+    for choice in _choices(payload):
         logprobs = choice.get("logprobs")
         content = logprobs.get("content") if isinstance(logprobs, dict) else None
         for one in content if isinstance(content, list) else ():
-            if isinstance(one, dict) and isinstance(one.get("logprob"), int | float):
-                yield Token(max(LOWEST, one["logprob"]), tuple(sorted(_top(one), reverse=True)))
+            if isinstance(one, dict) and isinstance(one.get("logprob"), _NUMBER):
+                top = one.get("top_logprobs")
+                yield Token(max(LOWEST, one["logprob"]), tuple(sorted(_top(top), reverse=True)) if top else ())
 
 
-def _top(one: dict[str, Any]) -> Iterator[float]:
-    for other in one.get("top_logprobs") or ():
-        if isinstance(other, dict) and isinstance(other.get("logprob"), int | float):
+def _top(listed: object) -> Iterator[float]:
+    for other in listed if isinstance(listed, list) else ():
+        if isinstance(other, dict) and isinstance(other.get("logprob"), _NUMBER):
             yield max(LOWEST, other["logprob"])
 
 

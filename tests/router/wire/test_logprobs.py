@@ -29,7 +29,7 @@ def test_what_is_left_is_what_nobody_asked_for(texts: list[str], top: bool) -> N
 def test_other_orders_and_spaces_say_the_same(texts: list[str]) -> None:
     """A server that writes its fields otherwise costs a parse, and loses nothing else."""
     cut = without_logprobs(b"".join((*(word(text, -0.5, spaced=True) for text in texts), DONE)))
-    assert tokens_of(cut) == []
+    assert tokens_of(cut, 9) == []
     deltas = [line for line in cut.split(b"\n\n") if line and line != DONE.strip()]
     assert len(deltas) == len(texts)
     assert cut.endswith(DONE)
@@ -39,12 +39,26 @@ def test_other_orders_and_spaces_say_the_same(texts: list[str]) -> None:
 def test_tokens_are_read_in_order(spaced: bool) -> None:
     """Each with the likeliest ones in its place."""
     data = b"".join((ROLE, word("a", -0.25, spaced=spaced), word("b", -9999.0, spaced=spaced), DONE))
-    assert tokens_of(data) == [Token(-0.25, (-0.25, -3.0)), Token(LOWEST, (-3.0, LOWEST))]
+    assert tokens_of(data, 9) == [Token(-0.25, (-0.25, -3.0)), Token(LOWEST, (-3.0, LOWEST))]
+
+
+@pytest.mark.parametrize("top", [True, False], ids=["with company", "alone"])
+def test_only_the_first_tokens(top: bool) -> None:
+    """However many have come."""
+    data = b"".join(word("a", -at / 10, top=top) for at in range(9))
+    assert [token.logprob for token in tokens_of(data, 3)] == [0.0, -0.1, -0.2]
+
+
+@given(logprob=st.floats(-30, 0), text=TEXTS)
+def test_tokens_alone_are_read_like_others(logprob: float, text: str) -> None:
+    """Without company, whatever is written around them."""
+    [found] = tokens_of(word(text, logprob, top=False), 9)
+    assert found == Token(max(LOWEST, logprob))
 
 
 def test_tokens_without_company() -> None:
     """Where no likeliest ones were asked for."""
-    assert tokens_of(word("a", -0.25, top=False)) == [Token(-0.25)]
+    assert tokens_of(word("a", -0.25, top=False), 9) == [Token(-0.25)]
 
 
 @pytest.mark.parametrize(
@@ -63,4 +77,4 @@ def test_tokens_without_company() -> None:
 )
 def test_other_shapes_have_no_tokens(data: bytes) -> None:
     """And nothing fails."""
-    assert tokens_of(data) == []
+    assert tokens_of(data, 9) == []
