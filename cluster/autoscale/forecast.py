@@ -17,6 +17,8 @@ _LEVEL_BINS = 5
 _TREND_BINS = 15
 _SEASON_BINS = 10
 """Bins on either side that yesterday's load is averaged over."""
+_EARLIER_BINS = 30
+"""How much earlier than a day ago growth is prepared for, because it had to be noticed then."""
 _MEMORY = 0.97
 """What the variance of errors keeps with each bin: half of it is forgotten in 23 minutes."""
 
@@ -57,9 +59,10 @@ class Forecast:
         """The highest load expected within so many seconds from now."""
         ahead = max(1, round(seconds / BIN_S))
         level, slope = self.level, self._slope()
-        season = [self._season(ahead * part // 3) for part in range(1, 4)]
-        grown = [level * ratio for ratio in season if ratio] or [level + slope * ahead]
-        return max(level, *grown) if season[0] else max(level, grown[0])
+        season = [self._season(bins) for bins in range(5, ahead + _EARLIER_BINS + 1, 5)]
+        if not season[0]:
+            return max(level, level + slope * ahead)
+        return max(level, *(level * ratio for ratio in season))
 
     def _close(self, load: float) -> None:
         if self.bins:

@@ -60,8 +60,6 @@ class SloScaler:
     _busy_s: float = 0.0
     _output: float = 0.0
     _answers: float = 0.0
-    _prompt: float = 0.0
-    _arrived: float = 0.0
     factor: float = 1.0
     _late: float = 0.0
     _ended: float = 0.0
@@ -71,7 +69,7 @@ class SloScaler:
         """How many replicas there should be."""
         passed, self._last_s = seen.now_s - self._last_s, seen.now_s
         self._learn_lengths(seen)
-        load = self.policy.capacity.load(seen.prompt_tokens, self.lean)
+        load = self.policy.capacity.load(seen.prompt_tokens, seen.arrived * self.mean_output)
         self._learn_room(seen)
         self.forecast.add(load * self.factor, passed)
         if seen.arrived or seen.in_flight:
@@ -79,18 +77,14 @@ class SloScaler:
         return self._held(self._wish(seen), seen.now_s, seen.ready + seen.starting)
 
     @property
-    def lean(self) -> float:
-        """Output tokens per prompt token lately."""
-        expected = self.policy.capacity
-        output = (self._output + _PRIOR * expected.mean_output) / (self._answers + _PRIOR)
-        prompt = (self._prompt + _PRIOR * expected.mean_prompt) / (self._arrived + _PRIOR)
-        return output / prompt
+    def mean_output(self) -> float:
+        """Tokens of an answer lately."""
+        return (self._output + _PRIOR * self.policy.capacity.mean_output) / (self._answers + _PRIOR)
 
     def _learn_lengths(self, seen: Observed) -> None:
-        self._output = self._output * _keep(seen.ended) + seen.output_tokens
-        self._answers = self._answers * _keep(seen.ended) + seen.ended
-        self._prompt = self._prompt * _keep(seen.arrived) + seen.prompt_tokens
-        self._arrived = self._arrived * _keep(seen.arrived) + seen.arrived
+        keep = float(0.5 ** (seen.ended / _HALF))
+        self._output = self._output * keep + seen.output_tokens
+        self._answers = self._answers * keep + seen.ended
 
     def _learn_room(self, seen: Observed) -> None:
         """Late answers mean that replicas take less than the model says of this mix; none, that they take more."""
@@ -123,7 +117,3 @@ class SloScaler:
         while self._wishes[0][0] < now - hold:
             self._wishes.popleft()
         return max(number for _, number in self._wishes) if wish else 0
-
-
-def _keep(requests: float) -> float:
-    return float(0.5 ** (requests / _HALF))

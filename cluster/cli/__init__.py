@@ -20,6 +20,7 @@ from cluster.cli.quality import egress, quality
 from cluster.cli.router import router
 from cluster.cli.run import down, logs, rehearse, status, up
 from cluster.cli.schema import schema
+from cluster.cli.simulate import simulate
 from cluster.cli.tenants import tenants
 
 __all__ = ["freehold", "main"]
@@ -32,7 +33,7 @@ def freehold() -> None:
 
 
 for command in (
-    *(plan, up, rehearse, down, status, logs, chat, route, replay, router),
+    *(plan, simulate, up, rehearse, down, status, logs, chat, route, replay, router),
     *(keys, tenants, usage, egress, quality, export, backup, restore, schema, helm_values),
 ):
     freehold.add_command(command)

@@ -13,6 +13,8 @@ from cluster.simulate.run import Simulation
 
 _HOUR_S = 3600.0
 _PERCENTILES = (50, 95, 99)
+COLUMNS = ("requests", "TTFT p50", "p95", "p99", "TPOT p50", "p95", "in SLO", "replicas", "GPU-hours", "USD")
+"""What :meth:`Figures.row` tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,18 @@ class Figures:
             else:
                 found[name] = value
         return found
+
+    def row(self) -> list[str]:
+        """For people: a cell for each of ``COLUMNS``."""
+        return [
+            f"{self.requests:,}",
+            *(f"{self.ttft_s[at] * 1000:,.0f} ms" for at in _PERCENTILES),
+            *(f"{self.tpot_s[at] * 1000:,.1f} ms" for at in _PERCENTILES[:2]),
+            f"{self.in_slo:.2%}",
+            f"{self.replicas_mean:.1f} (max {self.replicas_max})",
+            f"{self.gpu_hours:,.1f}",
+            f"{self.usd:,.2f}",
+        ]
 
 
 @dataclass(frozen=True, slots=True)
