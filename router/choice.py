@@ -66,7 +66,9 @@ class Chooser:
         request, why = self._routed(endpoint, request, terms)
         asked = self._fleet.routes[named].model if why else named
         allowed = self.egress.allowed(terms.allowed, headers, asked)
-        ask = self._understood(endpoint, request)._replace(model=asked, why=why, when_busy=terms.when_busy)
+        ask = self._understood(endpoint, request)
+        if why or terms.when_busy is not None:
+            ask = ask._replace(model=asked, why=why, when_busy=terms.when_busy)
         if (why or asked == AUTO) and (said := self._shortcuts.answer(ask, request, headers)):
             return Choice(request, ask, Decision(SHORTCUT, SHORTCUT, Reason.SHORTCUT, cost_usd=0.0), said)
         if asked == AUTO and ask.kind is not Kind.EMBEDDING:
@@ -101,8 +103,8 @@ class Chooser:
         to = self._rules.holding(ask, request, headers, terms.plan)
         if to is not None:
             return ask._replace(model=to, why=Reason.RULE)
-        ask = ask._replace(thread=self.policy.pins.thread(ask.kind, request, headers, terms.tenant))
-        return ask._replace(verdict=self.policy.judge(ask))
+        thread = self.policy.pins.thread(ask.kind, request, headers, terms.tenant)
+        return ask._replace(thread=thread, verdict=self.policy.judge(ask, thread))
 
     async def _counted(self, ask: Ask, decision: Decision, request: Request) -> Ask:
         """The same ask with its prompt tokens counted by the engine, where the engine can and is on the site."""

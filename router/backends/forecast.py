@@ -43,5 +43,7 @@ class Forecast:
 
     def ttft_s(self, waiting: int, *, free: bool) -> float:
         """Seconds until the first token of a request that came now."""
+        if free and not self._ttft:
+            return 0.0
         faded: float = 0.5 ** ((self._now() - self._heard_at) / HALF_LIFE_S)
         return self._ttft * faded + (0.0 if free else (waiting + 1) * self._turn)

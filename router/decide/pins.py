@@ -21,7 +21,7 @@ from router.wire.errors import Refusal
 
 HEADER = b"x-freehold-conversation"
 LONGEST_NAME = 256
-_SEEN = 2000
+_SEEN = 500
 """Characters of each of the first messages that tell conversations apart."""
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from cluster.spec import AUTO, SPILLOVER, Engine, Fleet, Model
 from router.decide.costs import Costs
 from router.decide.dial import turned
-from router.decide.facts import Ask, Decision, Load, Reason, Verdict
+from router.decide.facts import Ask, Decision, Load, Reason, Thread, Verdict
 from router.decide.pins import Pins
 from router.decide.saturation import Saturation
 from router.decide.scorer import Scorer
@@ -48,9 +48,19 @@ class Policy:
         self.dial = turned(fleet, scorer)
         self.costs = Costs(fleet)
 
-    def judge(self, ask: Ask) -> Verdict:
+    def learn(self, scorer: Scorer, difficulty: Difficulty, share: float | None = None) -> None:
+        """From now on, another scorer judges; ``share`` goes to ``large`` where the dial's own is not to be held."""
+        self.dial = turned(self._fleet, scorer)
+        if share is not None:
+            scorer.hold(share)
+            says = f"{self.dial.asked}: moved step by step; {share:.1%} of requests at large for now"
+            self.dial = self.dial._replace(large_share=share, says=says)
+        self._scorer = scorer
+        self._spill.rank_by(difficulty)
+
+    def judge(self, ask: Ask, thread: Thread | None = None) -> Verdict:
         """Which tier a request to ``auto`` deserves: that of its conversation so far, or the scorer's."""
-        pinned = self.pins.recall(ask.thread)
+        pinned = self.pins.recall(thread)
         if pinned:
             tier = self._tier_of[pinned]
             self._scorer.took(tier)

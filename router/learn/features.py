@@ -46,11 +46,11 @@ _WORDS: Final = {
 
 
 def _keywords() -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
-    """Sorted hashes, and a row of group membership for each; the last row is of a word in no group."""
+    """Sorted hashes, and a row of group membership for each."""
     words = sorted({word for group in _WORDS.values() for word in group.split()}, key=word_hash)
     member = [[float(word in group.split()) for group in _WORDS.values()] for word in words]
     hashes = np.array([word_hash(word) for word in words], np.uint64)
-    return hashes, np.array([*member, [0.0] * len(_WORDS)], np.float32)
+    return hashes, np.array(member, np.float32)
 
 
 _HASHES, _MEMBER = _keywords()
@@ -103,17 +103,20 @@ def features(found: Scan) -> Row:
     words = max(len(found.hashes), 1)
     seen = max(len(found.raw), 1)
     signs = found.counts.astype(np.float32) @ _SIGN_OF
-    place = np.searchsorted(_HASHES, found.hashes)
+    ordered = np.sort(found.hashes)  # so that their search walks forward
+    place = _HASHES.searchsorted(ordered)
     place[place == len(_HASHES)] = 0
-    place = np.where(_HASHES[place] == found.hashes, place, len(_HASHES))
-    groups = np.bincount(place, minlength=len(_MEMBER)).astype(np.float32) @ _MEMBER
-    spelled = found.lengths[found.lengths > 1]
+    known = place[_HASHES[place] == ordered]
+    groups = np.bincount(known, minlength=len(_MEMBER)).astype(np.float32) @ _MEMBER
+    distinct = min(len(ordered), 1 + np.count_nonzero(ordered[1:] != ordered[:-1]))
+    spelled = np.count_nonzero(found.lengths > 1)
+    letters = int(found.lengths.sum()) - (len(found.lengths) - spelled)
     shape = (
         np.log1p(found.length),
         np.log1p(words),
-        spelled.mean() if len(spelled) else 0.0,
-        np.count_nonzero(spelled > 8) / words,  # noqa: PLR2004 - letters that only learned words have
-        len(np.unique(found.hashes)) / words,
+        letters / spelled if spelled else 0.0,
+        np.count_nonzero(found.lengths > 8) / words,  # noqa: PLR2004 - letters that only learned words have
+        distinct / words,
         found.counts[128:].sum() / seen,
     )
     return np.concatenate(
