@@ -39,7 +39,7 @@ class Learned:
         if not ask.said:
             return self._by_length.tier(ask)
         sight = see("\n".join(ask.said))
-        gain, topic = self._head.score(sight), topic_of(sight.looks)
+        gain, topic = float(self._head.score(sight)), topic_of(sight.looks)
         large = self._quantile.is_large(gain, may=self._portions.may(topic, self._quantile.share))
         self._portions.saw(topic, large=large)
         quality = min(1.0, max(0.0, 1 - gain / self._best)) if self._best else None
