@@ -27,18 +27,17 @@ from router.backends.health import Health
 from router.backends.target import targets_of
 from router.decide.pins import Pins
 from router.decide.policy import Policy
-from router.decide.scorer import Scorer
 from router.decide.spill import difficulty_by
 from router.desk import OPEN_DESK, Desk
 from router.gateway import Gateway
 from router.guard import Guard
-from router.learn.promoted import scorer
+from router.learn.promoted import Learnt, learnt
 from router.observe.events import Event
 from router.observe.log import JsonLog
 from router.observe.metrics import Metrics, shared
 from router.opening import Archive, Opened, opened
 from router.purse import Purse
-from router.quality.watching import watching
+from router.quality.watching import Site, watching
 from router.server import Door
 from router.wire.endpoints import ENDPOINTS
 from router.wire.errors import Refusal
@@ -65,21 +64,22 @@ def build(
         msg = "tenants.access: keys needs a database; set FREEHOLD_DATABASE_URL, or start the gateway with freehold up"
         raise StartError(msg)
     archive = archive if fleet.tenants.access == "keys" else None
-    app = _App(fleet, engines, log or JsonLog(sys.stderr.buffer), archive, scorer(fleet.routing, home))
+    app = _App(fleet, engines, log or JsonLog(sys.stderr.buffer), archive, learnt(fleet.routing, home))
     return ServerErrorMiddleware(app, handler=_unexpected)
 
 
 class _App:
     """The parts, bound together; with accounts, everything stands behind their door."""
 
-    def __init__(self, fleet: Fleet, engines: str, log: JsonLog, archive: Archive | None, decides: Scorer) -> None:
+    def __init__(self, fleet: Fleet, engines: str, log: JsonLog, archive: Archive | None, known: Learnt) -> None:
         self._fleet, self._log, self._archive = fleet, log, archive
         self._metrics = Metrics(fleet.tenants.in_metrics)
         self._targets = targets_of(fleet, engines)
         pins = Pins(fleet.routing.conversations, secrets.token_bytes(32))
-        self._policy = Policy(fleet, decides, difficulty_by(decides), pins)
+        self._policy = Policy(fleet, known.scorer, difficulty_by(known.scorer), pins)
         desk = Purse(fleet) if fleet.spillover.open_usd_per_day else OPEN_DESK
         self._gateway = Gateway(fleet, self._targets, self._policy, self._tell, desk)
+        self._gateway.cascade.doubt = known.doubt
         self._api = Api(fleet, self._targets, self._gateway, self._metrics)
         handlers = {HTTPException: _http_error}
         self._starlette = Starlette(routes=self._api.routes(), exception_handlers=handlers, lifespan=self._lifespan)
@@ -99,8 +99,9 @@ class _App:
         async with AsyncExitStack() as stack:
             if self._archive is not None:
                 accounts = await stack.enter_async_context(opened(self._fleet, self._archive, self._gateway.load))
-                watched = watching(self._fleet, self._targets, accounts.books, accounts.pepper, self._tell)
-                self._let_in(accounts, await stack.enter_async_context(watched))
+                site = Site(self._fleet, self._targets, self._policy, self._tell, *self._archive)
+                desk = await stack.enter_async_context(watching(site, accounts.books, accounts.pepper))
+                self._let_in(accounts, desk)
             if gateway.probe_seconds:
                 health = asyncio.create_task(Health(self._targets.values(), gateway.probe_seconds).run())
                 stack.callback(health.cancel)

@@ -55,7 +55,7 @@ class Gateway:
         self.chooser = Chooser(fleet, targets, policy)
         self.desk, self._tell = desk, tell
         self._retries = Retries()
-        self._cascade = Cascade(fleet, self.load, tell)
+        self.cascade = Cascade(fleet, self.load, tell)
         self._chain = frozenset(fleet.spillover.chain)
 
     async def answer(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,7 +103,7 @@ class Gateway:
             call.decided(decision._replace(reason=Reason.CACHED))
             await answer_again(call, answer, [(b"x-freehold-cache", b"hit")])
             return
-        call.trial = self._cascade.trial(call.headers, call.event.asked_model, ask, request, decision)
+        call.trial = self.cascade.trial(call.headers, call.event.asked_model, ask, request, decision)
         self._retries.earn()
         try:
             await self._forward(call, request, decision)

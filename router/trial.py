@@ -43,10 +43,12 @@ class EscalatedError(Exception):
 class Cascade:
     """Which requests of one fleet are tried, and what is decided of them."""
 
-    def __init__(self, fleet: Fleet, load: Callable[[str], Load], tell: Listener, doubt: Doubt = surprise) -> None:
+    def __init__(self, fleet: Fleet, load: Callable[[str], Load], tell: Listener) -> None:
         """Off where the fleet file says no share."""
         self.spec = fleet.routing.cascade
-        self.tell, self.doubt = tell, doubt
+        self.tell = tell
+        self.doubt: Doubt = surprise
+        """The composition root may know a better one."""
         self._fleet, self._load = fleet, load
         self._quantile = RollingQuantile(self.spec.share, ())
 

@@ -6,7 +6,7 @@ not matter. Untrained, it is the mean surprise. Neighbour: :mod:`router.trial` a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import exp, log
 from typing import NamedTuple
 
@@ -45,9 +45,19 @@ def surprise(signals: Signals) -> float:
     return -signals.mean_logprob
 
 
-def weighed(bias: float, weights: Signals) -> Doubt:
-    """The doubt as log-odds of a logistic regression that was fitted to labels; ``weights`` as the signals are."""
-    return lambda signals: bias + sum(weight * value for weight, value in zip(weights, signals, strict=True))
+def weighed(weights: Mapping[str, float]) -> Doubt:
+    """The doubt as log-odds of a logistic regression that was fitted to labels: a weight for each signal, by its name.
+
+    A bias would change no ranking.
+
+    Raises:
+        ValueError: there is no such signal.
+
+    """
+    if strangers := weights.keys() - set(Signals._fields):
+        msg = f"no such signals: {', '.join(sorted(strangers))}"
+        raise ValueError(msg)
+    return lambda signals: sum(weight * getattr(signals, name) for name, weight in weights.items())
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -100,7 +100,7 @@ def _operation(endpoint: Endpoint, schema: Document) -> Document:
     error = "AnthropicError" if endpoint.path == "/v1/messages" else "Error"
     return {
         "summary": _SUMMARIES[endpoint.path],
-        "parameters": [_EGRESS],
+        "parameters": [_EGRESS, _CASCADE] if endpoint.path == "/v1/chat/completions" else [_EGRESS],
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
         "responses": {"200": {"description": "The answer", "content": kinds}, **_errors(error)},
     }
@@ -110,6 +110,14 @@ _EGRESS: Document = {
     "name": "x-freehold-egress",
     "in": "header",
     "description": "`never` keeps the request on the site, whatever the plan permits",
+    "schema": {"type": "string", "enum": ["never"]},
+}
+
+
+_CASCADE: Document = {
+    "name": "x-freehold-cascade",
+    "in": "header",
+    "description": "`never`: no answer is held back and given up for the large model's",
     "schema": {"type": "string", "enum": ["never"]},
 }
 

@@ -47,5 +47,5 @@ def test_less_likely_words_mean_more_doubt() -> None:
 
 def test_learnt_weights_take_its_place() -> None:
     """The log-odds of a regression."""
-    doubt = weighed(1.0, Signals(0, -2.0, 0, 0.5, 0))
-    assert doubt(Signals(4, -0.5, -1.0, 0.25, 3.0)) == pytest.approx(1 + 1 + 0.125)
+    doubt = weighed({"mean_logprob": -2.0, "entropy": 0.5})
+    assert doubt(Signals(4, -0.5, -1.0, 0.25, 3.0)) == pytest.approx(1 + 0.125)

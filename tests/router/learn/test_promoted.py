@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from cluster.errors import UsageError
+from router.decide.cascade import Signals, surprise
 from router.learn.artefact import Shelf
+from router.learn.promoted import CASCADE, doubt
 from router.learn.train import train
 from tests.router.gateway import Running, chat, fleet_of
 from tests.router.learn.prompts import labels
@@ -29,3 +32,24 @@ async def test_the_gateway_routes_by_what_was_learned(tmp_path: Path) -> None:
     assert found[:2] == ["short-prompt", "short-prompt"]
     assert found[2] == "learned-easy"
     assert found[3] in {"learned-easy", "learned-hard"}
+
+
+def weights(home: Path, text: str) -> Path:
+    """A home with weights for the cascade."""
+    (home / CASCADE).parent.mkdir()
+    (home / CASCADE).write_text(text)
+    return home
+
+
+def test_the_cascade_weighs_by_what_was_learned(tmp_path: Path) -> None:
+    """A weight a signal; what is not named has none. Without a file, surprise it is."""
+    assert doubt(None) is doubt(tmp_path) is surprise
+    learned = doubt(weights(tmp_path, '{"entropy": 2, "margin": -1}'))
+    assert learned(Signals(3, -1.0, -2.0, 0.5, 0.25)) == 0.75
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"entropy": "much"}', '{"entropie": 1}'])
+def test_damaged_weights_are_refused(tmp_path: Path, text: str) -> None:
+    """At the start, with the file's name and what belongs there."""
+    with pytest.raises(UsageError, match=r"cascade\.json.*mean_logprob"):
+        doubt(weights(tmp_path, text))
