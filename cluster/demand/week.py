@@ -63,7 +63,7 @@ def demand_of(fleet: Fleet, folder: Path) -> Demand:
         trace = read_trace(folder / traffic.trace)
         return Demand(_trace_week(trace, traffic.shape) * grown, _shares(fleet), trace)
     busiest = traffic.requests_per_second or (traffic.users or 0) / traffic.think_seconds
-    return Demand(_shape(traffic.shape) * busiest * grown, _shares(fleet), _mix(fleet, traffic))
+    return Demand(shape_of_week(traffic.shape) * busiest * grown, _shares(fleet), _mix(fleet, traffic))
 
 
 def _mix(fleet: Fleet, traffic: Traffic) -> LogNormals:
@@ -91,7 +91,7 @@ def _shares(fleet: Fleet) -> dict[str, float]:
     return {"small": local * (1 - large), "large": local * large, SPILLOVER: traffic.spill_share}
 
 
-def _shape(shape: Shape) -> Floats:
+def shape_of_week(shape: Shape) -> Floats:
     """Each hour of the week as a share of the busiest."""
     if shape is Shape.OFFICE:
         return np.concatenate([np.tile(np.array(_OFFICE) / 100, 5), np.full(2 * _DAY, 0.1)])
@@ -105,7 +105,7 @@ def _trace_week(trace: Trace, shape: Shape) -> Floats:
         whole = max(1, int(hours))
         seconds = min(trace.span_s, whole * _HOUR_S)
         counts = np.histogram(trace.arrival_s, bins=whole, range=(0, seconds))[0]
-        return _shape(shape) * float(counts.max()) / (seconds / whole)
+        return shape_of_week(shape) * float(counts.max()) / (seconds / whole)
     whole = min(int(hours) // _DAY * _DAY, HOURS)
     counts = np.histogram(trace.arrival_s, bins=whole, range=(0, whole * _HOUR_S))[0]
     return np.resize(counts / _HOUR_S, HOURS)
