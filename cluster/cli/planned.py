@@ -11,8 +11,8 @@ from rich.table import Table
 from cluster.cli.tables import show
 from cluster.cost import per_million
 from cluster.plan.outlook import hour_name
-from cluster.plan.report import Report, rejected
-from cluster.plan.search import Choice
+from cluster.plan.report import Report
+from cluster.plan.search import Choice, rejected
 from cluster.spec import Pay
 
 
@@ -114,7 +114,7 @@ def _times(usd: float, plan: float) -> str:
 
 
 def _rejected(facts: Report) -> Table:
-    table = Table("tier", "reason", "setups", "such as", box=SIMPLE_HEAD)
+    table = Table("tier", "reason", "setups", "nearest", box=SIMPLE_HEAD)
     for tier in facts.tiers:
         for kind, count, example in rejected(tier):
             table.add_row(tier.name, kind, str(count), example)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +11,7 @@ import numpy as np
 
 from cluster.demand import Demand
 from cluster.plan.options import Option
-from cluster.plan.search import Choice, Tier, choices, search
+from cluster.plan.search import Choice, Tier, choices, rejected, search
 from cluster.spec import Fleet, Slo
 from cluster.steady import State, percentile
 
@@ -37,11 +36,10 @@ def because(tiers: tuple[Tier, ...], fleet: Fleet) -> str:
     found = []
     for tier in tiers:
         if not tier.sized:
-            kinds = Counter(why.partition(":")[0] for _, why in tier.why_not)
-            kind, count = kinds.most_common(1)[0]
-            example = min((one for one in tier.why_not if one[1].startswith(kind)), key=lambda one: len(one[1]))
-            counted = f"{kind} ({count} of {len(tier.options)} setups)"
-            found.append(f"{tier.model} ({tier.name}): {counted}, such as {example[0].setup}: {example[1]}")
+            kind, count, example = rejected(tier)[0]
+            found.append(
+                f"{tier.model} ({tier.name}): {kind} for {count} of {len(tier.options)} setups, the nearest {example}"
+            )
     stock = ", ".join(f"{kind} {count}" for kind, count in fleet.planning.max_gpus.items())
     return "; ".join(found) or f"the tiers together need more GPUs than planning.max_gpus has ({stock})"
 

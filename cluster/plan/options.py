@@ -43,6 +43,8 @@ class Option:
     """Requests per second of one replica; None where it does not fit."""
     why_not: str = ""
     """Begins with the kind of the reason, up to the first colon; empty for an option."""
+    missed: float = 1.0
+    """The broken promise with one request at a time, as a multiple of what was promised."""
 
     @property
     def rate(self) -> float:
@@ -81,19 +83,22 @@ def judged(setup: Setup, model: Model, planning: Planning, requests: Requests, s
         return Option(setup, price, timing, why_not=why)
     work = Work.of(Slower(timing, CAREFUL), requests)
     found = capacity(work, slo)
-    why = "" if found.rate else f"slo.{found.broken}: {_alone(work, slo, found.broken)}"
-    return Option(setup, price, timing, work, found, why)
+    if found.rate:
+        return Option(setup, price, timing, work, found)
+    alone, why = _alone(work, slo, found.broken)
+    return Option(setup, price, timing, work, found, f"slo.{found.broken}: {why}", alone)
 
 
-def _alone(work: Work, slo: Slo, broken: str) -> str:
-    """What a promise comes to with hardly any load."""
+def _alone(work: Work, slo: Slo, broken: str) -> tuple[float, str]:
+    """What a broken promise comes to with hardly any load, as a multiple of the promise and in words."""
     state = State.at(work, np.array([work.highest / 1000]))
     if broken == "goodput":
-        share = next(one.share[0] for one in attained(state, slo) if one.promise == broken)
-        return f"{share:.1%} of requests with one at a time, promised are {slo.goodput:.1%}"
+        share = float(next(one.share[0] for one in attained(state, slo) if one.promise == broken))
+        wanted = slo.goodput or 1
+        return 2 - share / wanted, f"{share:.1%} of requests with one at a time, promised are {wanted:.1%}"
     within = {"ttft_p95_s": state.ttft_within, "tpot_p95_s": state.tpot_within, "e2e_p95_s": state.e2e_within}[broken]
-    seconds = float(percentile(within, 0.95, 1)[0])
-    return f"{seconds:.3g} s with one request at a time, promised are {getattr(slo, broken):g} s"
+    seconds, limit = float(percentile(within, 0.95, 1)[0]), float(getattr(slo, broken))
+    return seconds / limit, f"{seconds:.3g} s with one request at a time, promised are {limit:g} s"
 
 
 def held(requests: Requests, context: int) -> Requests:

@@ -13,8 +13,8 @@ from cluster.demand import HOURS
 from cluster.demand.lengths import Floats
 from cluster.plan.drawing import bars, lines
 from cluster.plan.outlook import DAYS, hour_name
-from cluster.plan.report import Report, rejected
-from cluster.plan.search import Choice
+from cluster.plan.report import Report
+from cluster.plan.search import Choice, rejected
 from cluster.plan.sizing import Sized
 from cluster.spec import Slo
 from cluster.steady import State, percentile
@@ -80,7 +80,7 @@ def _plots(facts: Report, best: Choice) -> Iterator[str]:
         shares = {f"{share:.0%}": usd for share, usd in facts.splits.items() if usd is not None}
         yield bars("By the share of the large tier", shares, "dollars a month")
     for name, one in best.tiers.items():
-        asked: dict[str, Floats] = {"asked": one.rates, "the replicas' limit": one.replicas * one.option.rate}
+        asked: dict[str, Floats] = {"asked": one.rates, "the replicas' limit": one.limits}
         if one.spilled.any():
             asked["to the hosted model"] = one.spilled
         yield lines(f"{name}: a week", np.arange(HOURS, dtype=np.float64), asked, "requests/s", DAYS)
@@ -107,7 +107,7 @@ def _rejected(facts: Report) -> Iterator[str]:
     rows = [(tier.name, *map(str, reason)) for tier in facts.tiers for reason in rejected(tier)]
     if rows:
         yield "<h2>Why the other setups do not hold</h2>"
-        yield _table(("tier", "reason", "setups", "such as"), ([*map(escape, row)] for row in rows))
+        yield _table(("tier", "reason", "setups", "nearest"), ([*map(escape, row)] for row in rows))
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

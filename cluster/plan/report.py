@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cluster.cost import MONTH_HOURS, hosted_price, per_million, tokens_per_month
+from cluster.cost import MONTH_HOURS, by_gpu, hosted_price, per_million, tokens_per_month
 from cluster.demand import HOURS, Demand, demand_of
 from cluster.errors import UsageError
 from cluster.plan.compare import all_hosted, all_large, break_even, splits, weekly_requests
@@ -58,6 +57,8 @@ class Report:
 
 def report(fleet: Fleet, folder: Path, seen: Callable[[], None] = lambda: None) -> Report:
     """Plan a fleet; ``folder`` is what its trace is relative to. Raises UsageError and CatalogError for bad input."""
+    for field in ("max_gpus", "gpu_usd_per_hour", "purchase_usd"):
+        by_gpu(getattr(fleet.planning, field), field)
     demand = demand_of(fleet, folder)
     tiers = search(fleet, demand, seen)
     if not tiers:
@@ -117,13 +118,6 @@ def in_json(facts: Report) -> dict[str, Any]:
             for option, why in tier.why_not
         ],
     }
-
-
-def rejected(tier: Tier) -> list[tuple[str, int, str]]:
-    """Kinds of reasons, how many setups have them, and an example, the most frequent first."""
-    kinds = Counter(why.partition(":")[0] for _, why in tier.why_not)
-    examples = {why.partition(":")[0]: f"{option.setup}:{why.partition(':')[2]}" for option, why in tier.why_not}
-    return [(kind, count, examples[kind]) for kind, count in kinds.most_common()]
 
 
 def _nearest(found: Nearest | None) -> dict[str, Any] | None:

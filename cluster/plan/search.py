@@ -148,3 +148,15 @@ def may_host(fleet: Fleet, demand: Demand) -> Hosted | str:
     each = usd_per_request(hosted_price(fleet), demand.mix.even(256))
     day -= demand.rate(SPILLOVER).max() * 24 * 3600 * each
     return Hosted(each, day) if day > 0 else "no budget is left for it: spillover.open_usd_per_day, or tenants.budget"
+
+
+def rejected(tier: Tier) -> list[tuple[str, int, str]]:
+    """Kinds of reasons, how many setups have them, and the one that came nearest, the most frequent first."""
+    kinds: dict[str, list[tuple[Option, str]]] = {}
+    for option, why in tier.why_not:
+        kinds.setdefault(why.partition(": ")[0], []).append((option, why.partition(": ")[2]))
+    found = []
+    for kind, ones in sorted(kinds.items(), key=lambda item: -len(item[1])):
+        option, why = min(ones, key=lambda one: one[0].missed)
+        found.append((kind, len(ones), f"{option.setup}: {why}"))
+    return found

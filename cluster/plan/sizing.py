@@ -62,6 +62,12 @@ class Sized:
         return self.most * self.option.setup.gpus
 
     @property
+    def limits(self) -> Floats:
+        """Requests per second that the replicas of each hour take at the promises."""
+        limits: Floats = self.replicas * np.float64(self.option.rate)
+        return limits
+
+    @property
     def usd(self) -> float:
         """Dollars a month, the hosted model's included."""
         return self.usd_month[self.pay] + self.hosted_usd_month

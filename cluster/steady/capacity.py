@@ -18,6 +18,8 @@ _P95: Final = 0.95
 _RATES: Final = 16
 """Rates that are looked at in one go between almost nothing and the limit."""
 _ROUNDS: Final = 3
+_SAFE: Final = 0.9
+"""Share of the limit up to which a replica is loaded; beyond it no percentile of so long a queue can be trusted."""
 _LOWEST: Final = 0.002
 """Share of the limit that stands for a replica with one request at a time."""
 _HALVINGS: Final = 30
@@ -71,14 +73,16 @@ def attained(state: State, slo: Slo) -> list[Attained]:
 
 def capacity(work: Work, slo: Slo) -> Capacity:
     """The highest rate at which all promises hold, each round where the last one found it."""
-    low, high, broken = 0.0, work.highest, "load"
-    alone = attained(State.at(work, np.array([_LOWEST * high])), slo)
+    low, high, broken = 0.0, _SAFE * work.highest, "load"
+    alone = attained(State.at(work, np.array([_LOWEST * work.highest])), slo)
     if failed := next((one.promise for one in alone if not one.holds[0]), ""):
         return Capacity(0.0, failed)
     for _ in range(_ROUNDS):
         rates = np.linspace(max(low, _LOWEST * work.highest), high, _RATES)
         held = attained(State.at(work, rates), slo)
-        fine = np.logical_and.reduce([*(one.holds for one in held), rates < work.highest])
+        fine = np.logical_and.reduce([np.ones(_RATES, bool), *(one.holds for one in held)])
+        if fine.all():
+            return Capacity(high, broken)
         failing = max(1, int(np.argmin(fine)))
         broken = next((one.promise for one in held if not one.holds[failing]), broken)
         low, high = float(rates[failing - 1]), float(rates[failing])
