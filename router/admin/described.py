@@ -11,7 +11,7 @@ from router.accounts.usage import HEADINGS
 from router.accounts.verdicts import HEADINGS as QUALITY_HEADINGS
 from router.admin.answers import MOST_IN_A_PAGE
 from router.admin.bodies import NewKey, NewTenant, Rotation, TenantChange
-from router.admin.quality import Feedback
+from router.admin.quality import Feedback, Promotion
 
 Document = dict[str, Any]
 
@@ -31,6 +31,9 @@ _STEPS: tuple[tuple[str, str, str, type[BaseModel] | None], ...] = (
     ("get", "/admin/egress", "What left the site, by day, tenant, model and reason", None),
     ("get", "/admin/quality", "How good the answers are: win rate and quality share with intervals", None),
     ("get", "/admin/labels", "What a router can be trained on, in lines of JSON, prompts in the clear", None),
+    ("get", "/admin/router", "The router in use, and the moves that led there", None),
+    ("post", "/admin/router", "Put a trained router in use at every gateway", Promotion),
+    ("post", "/admin/router/rollback", "Take the latest promotion back", None),
     ("post", "/v1/feedback", "Say how an answer was", Feedback),
     ("get", "/v1/usage", "What the caller's own tenant used", None),
 )

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import logging
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
+from cluster.errors import UsageError
 from cluster.spec import Fleet
 from router.accounts.facts import Principal
 from router.accounts.labels import FEEDBACK, Label, Labels
 from router.accounts.pepper import Pepper
+from router.accounts.routers import Artefact, Routers
 from router.accounts.sealed import Sealer
 from router.accounts.store import Store
 from router.accounts.verdicts import HEADINGS, quality
@@ -27,6 +31,9 @@ from router.wire.errors import Refusal
 
 _log = logging.getLogger(__name__)
 _BODY_BYTES = 256 << 10
+_MODEL_BYTES = 1_000_000
+_ROUTER_BYTES = 4 * _MODEL_BYTES
+_MOST_MOVES = 100
 CALLER = "caller"
 """The judge of what callers say."""
 _VERSION = "1"
@@ -58,6 +65,28 @@ class Feedback(BaseModel):
         return float(not (self.rating == "bad" or self.correction is not None or self.accepted is False))
 
 
+class Promotion(BaseModel):
+    """``POST /admin/router``: what ``freehold router train`` wrote."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    card: dict[str, JsonValue]
+    """``card.json``."""
+    model: Annotated[str, Field(max_length=2 * _MODEL_BYTES)]
+    """``model.npz`` in base64."""
+
+    def artefact(self) -> Artefact:
+        """Checked as a gateway checks it; Refusal 400 where none could use it."""
+        from router.learn.artefact import unpacked  # noqa: PLC0415 - numpy, which most gateways do without
+
+        try:
+            data = base64.b64decode(self.model, validate=True)
+            unpacked(self.card, data, "the router")
+        except (UsageError, ValueError) as exc:
+            raise Refusal(400, str(exc)[:500], param="model", code="invalid_request") from exc
+        return Artefact(self.card, data)
+
+
 class QualitySteps:
     """The steps behind the routes."""
 
@@ -65,7 +94,7 @@ class QualitySteps:
         """Sealed prompts open with ``pepper``."""
         self._store = store
         self._large = next(iter(fleet.tiers.large), "")
-        self._labels = Labels(store, Sealer(pepper))
+        self._labels, self._routers = Labels(store, Sealer(pepper)), Routers(store)
 
     async def feedback(self, request: Request) -> Answer:
         """``POST /v1/feedback``: of an answer of the caller's own tenant; another's is unknown to it."""
@@ -101,13 +130,36 @@ class QualitySteps:
         rows = await quality(self._store, by, tenant, since, until)
         return {"object": "list", "by": by, "tenant": tenant, "data": [_card(row._asdict()) for row in rows]}
 
+    async def router(self, request: Request) -> Answer:
+        """``GET /admin/router``: the router in use, and the moves that led there, the last one first."""
+        del request
+        now = await self._routers.in_use()
+        moves = [move._asdict() for move in await self._routers.moves(_MOST_MOVES)]
+        return {"object": "list", "in_use": now._asdict() if now else None, "data": moves}
+
+    async def promote(self, request: Request) -> Answer:
+        """``POST /admin/router``: put a trained router in use at every gateway."""
+        body = parsed(Promotion, await bounded_body(request, _ROUTER_BYTES))
+        artefact = await asyncio.to_thread(body.artefact)
+        now = await self._routers.promote(artefact, None, {"by": _key_of(request)})
+        return {"object": "router", **now._asdict()}
+
+    async def roll_back(self, request: Request) -> Answer:
+        """``POST /admin/router/rollback``: take the latest promotion back."""
+        now = await self._routers.roll_back({"by": _key_of(request)})
+        return {"object": "router", **(now._asdict() if now else {"version": None, "share": None})}
+
     async def labels(self, request: Request) -> Answer:
         """``GET /admin/labels``: what a router can be trained on, in lines of JSON, prompts in the clear."""
-        by: Principal = request.state.principal
-        _log.info("sampled prompts were read, by key %s", by.key_id)
+        _log.info("sampled prompts were read, by key %s", _key_of(request))
         rows = rows_of(await self._labels.cases(), self._large)
         lines = b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
         return Response(lines, media_type="application/x-ndjson", headers={"cache-control": "no-store"})
+
+
+def _key_of(request: Request) -> str:
+    principal: Principal = request.state.principal
+    return principal.key_id
 
 
 def _card(row: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -54,6 +54,9 @@ def admin_routes(fleet: Fleet, store: Store, pepper: Pepper) -> list[Route]:
         ("GET", "/admin/egress", usage.egress),
         ("GET", "/admin/quality", quality.report),
         ("GET", "/admin/labels", quality.labels),
+        ("GET", "/admin/router", quality.router),
+        ("POST", "/admin/router", quality.promote),
+        ("POST", "/admin/router/rollback", quality.roll_back),
         ("POST", "/v1/feedback", quality.feedback),
         ("GET", "/v1/usage", usage.own),
     )

@@ -15,7 +15,7 @@ from router.decide.facts import Load
 from router.wire.parse import Request
 
 Audit = Callable[[int], Awaitable[None]]
-"""Told how many bytes of a body are about to leave the site, before the first of them does; what it raises keeps them."""
+"""Told how many bytes of a body are about to leave the site, before the first of them does; if it raises, they stay."""
 
 
 class Exchange(Protocol):

@@ -50,7 +50,8 @@ class Ranked:
         """Rank a request, and remember it; None for what has no text, and while too few are known."""
         if not ask.said:
             return None
-        gain = self._gain(ask)
+        known = ask.verdict.score if ask.verdict is not None else None
+        gain = self._gain(ask) if known is None else known
         known = len(self._sorted)
         rank = bisect_left(self._sorted, gain) / known if known >= self.ENOUGH else None
         if known == self.WINDOW:
@@ -76,6 +77,10 @@ class Spill:
         self._outside = frozenset(name for name, model in fleet.models.items() if model.is_outside)
         self._difficulty = difficulty
         self._slow_s = spec.ttft_seconds or fleet.slo.ttft_p95_s if Trigger.SLOW in spec.when else None
+
+    def rank_by(self, difficulty: Difficulty) -> None:
+        """From now on, difficulty is told by this."""
+        self._difficulty = difficulty
 
     def instead(self, able: Sequence[str], load: LoadOf) -> Decision | None:
         """The decision where no local model is able; None where the chain is not for that, or not able either."""
@@ -113,6 +118,8 @@ class Spill:
         if Trigger.DOWN in self._when and not any(one.available for one in loads):
             return Reason.SPILL_DOWN
         if self._above is None or Trigger.HARD not in self._when or ask.model != AUTO:
+            return None
+        if ask.verdict is not None and ask.verdict.reason is Reason.PINNED:
             return None
         difficulty = self._difficulty(ask)
         return Reason.SPILL_HARD if difficulty is not None and difficulty > self._above else None

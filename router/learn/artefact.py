@@ -102,22 +102,45 @@ def load(folder: Path) -> Trained:
         UsageError: it is missing, damaged, or of another format.
 
     """
+    return unpacked(*packed(folder), str(folder))
+
+
+def packed(folder: Path) -> tuple[Mapping[str, Any], bytes]:
+    """Card and model as they are kept elsewhere, such as in a database.
+
+    Raises:
+        UsageError: they are missing, or the card is no JSON.
+
+    """
     try:
-        card = json.loads((folder / _CARD).read_text())
-        data = (folder / _MODEL).read_bytes()
-        if card["format"] != FORMAT:
-            msg = f"{folder}: a model of format {card['format']}, not {FORMAT}; train it again"
-            raise UsageError(msg)
-        if hashlib.sha256(data).hexdigest() != card["sha256"]:
-            msg = f"{folder}: {_MODEL} is not what {_CARD} describes; train it again"
-            raise UsageError(msg)
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return Trained({name: _head(dict(arrays), at) for at, name in enumerate(card["heads"])}, card)
+        card: Mapping[str, Any] = json.loads((folder / _CARD).read_text())
+        return card, (folder / _MODEL).read_bytes()
     except FileNotFoundError as exc:
         msg = f"{folder}: no trained router there; freehold router train makes one"
         raise UsageError(msg) from exc
-    except (KeyError, ValueError, TypeError, zipfile.BadZipFile) as exc:
+    except ValueError as exc:
         msg = f"{folder}: not a trained router: {exc}"
+        raise UsageError(msg) from exc
+
+
+def unpacked(card: Mapping[str, Any], data: bytes, origin: str) -> Trained:
+    """The router that :func:`packed` took apart; ``origin`` is named in errors.
+
+    Raises:
+        UsageError: it is damaged, or of another format.
+
+    """
+    try:
+        if card["format"] != FORMAT:
+            msg = f"{origin}: a model of format {card['format']}, not {FORMAT}; train it again"
+            raise UsageError(msg)
+        if hashlib.sha256(data).hexdigest() != card["sha256"]:
+            msg = f"{origin}: {_MODEL} is not what {_CARD} describes; train it again"
+            raise UsageError(msg)
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return Trained({name: _head(dict(arrays), at) for at, name in enumerate(card["heads"])}, card)
+    except (KeyError, ValueError, TypeError, zipfile.BadZipFile) as exc:
+        msg = f"{origin}: not a trained router: {exc}"
         raise UsageError(msg) from exc
 
 

@@ -1,7 +1,8 @@
 """Labels of the database → labels to train on. Pure.
 
-A comparison says how often the reference's answer is better: the score of the one is what the other lacks. Where the
-caller said how the answer was, that counts instead: a good answer leaves nothing to gain, a bad one everything.
+An answer that is as good as the reference's leaves nothing to gain, a worse one everything: so the mean of the weak
+scores is the quality share, and the dial ``routing.quality`` is a part of it. Where the caller said how the answer was,
+that counts instead.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from router.accounts.labels import FEEDBACK, Case
+
+_TIE = 0.5
 
 
 def rows_of(cases: Iterable[Case], large: str) -> Iterator[Mapping[str, Any]]:
@@ -23,8 +26,6 @@ def rows_of(cases: Iterable[Case], large: str) -> Iterator[Mapping[str, Any]]:
     for case in kept:
         if case.source == FEEDBACK and case.request_id in judged:
             continue
-        own = said.get(case.request_id)
-        weak, strong = (case.score, 1 - case.score) if own is None else (own, 1.0)
         reference = case.reference or large
         yield {
             "id": f"{case.request_id}/{reference}",
@@ -32,6 +33,6 @@ def rows_of(cases: Iterable[Case], large: str) -> Iterator[Mapping[str, Any]]:
             "group": case.request_id,
             "weak_model": case.model,
             "strong_model": reference,
-            "weak_score": weak,
-            "strong_score": strong,
+            "weak_score": float(said.get(case.request_id, case.score) >= _TIE),
+            "strong_score": 1.0,
         }

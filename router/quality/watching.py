@@ -1,10 +1,12 @@
-"""The loop while the gateway runs: made of the accounts' parts, started only where it has something to do."""
+"""The loop while the gateway runs: made of the accounts' parts, and each part started only where it has a use."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from cluster.spec import Fleet
 from router.accounts.labels import Labels
@@ -13,27 +15,45 @@ from router.accounts.sealed import Sealer
 from router.backends.contract import Backend
 from router.books import Books
 from router.decide.egress import Egress
+from router.decide.policy import Policy
 from router.desk import Desk
 from router.observe.events import Listener
 from router.quality.asking import Asker
+from router.quality.following import Following
 from router.quality.loop import QualityLoop, references_of
+from router.quality.nightly import nightly
 from router.quality.watch import Watched
 
 
+class Site(NamedTuple):
+    """What the loop works on."""
+
+    fleet: Fleet
+    targets: Mapping[str, Backend]
+    policy: Policy
+    tell: Listener
+    url: str
+    """Of the database."""
+    home: Path
+
+
 @asynccontextmanager
-async def watching(
-    fleet: Fleet, targets: Mapping[str, Backend], books: Books, pepper: Pepper, tell: Listener
-) -> AsyncIterator[Desk]:
+async def watching(site: Site, books: Books, pepper: Pepper) -> AsyncIterator[Desk]:
     """The desk to work with: ``books``, watched where answers are to be compared."""
-    if not references_of(fleet):
-        yield books
-        return
-    offices = books.offices
-    asker = Asker(fleet, targets, offices.budgets, offices.trail, tell)
-    loop = QualityLoop(fleet, Labels(offices.store, Sealer(pepper)), asker, tell)
-    working = asyncio.create_task(loop.run())
+    fleet, offices = site.fleet, books.offices
+    desk: Desk = books
+    work: list[Coroutine[Any, Any, None]] = [Following(fleet, offices.store, site.policy, site.home).run()]
+    if references_of(fleet):
+        asker = Asker(fleet, site.targets, offices.budgets, offices.trail, site.tell)
+        loop = QualityLoop(fleet, Labels(offices.store, Sealer(pepper)), asker, site.tell)
+        work.append(loop.run())
+        desk = Watched(books, Egress(fleet), fleet.quality.sample, loop.take)
+        if fleet.quality.retrain == "nightly":
+            work.append(nightly(fleet, offices.store, site.url, site.home))
+    tasks = [asyncio.create_task(job) for job in work]
     try:
-        yield Watched(books, Egress(fleet), fleet.quality.sample, loop.take)
+        yield desk
     finally:
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -50,6 +50,11 @@ def _local(text: str) -> Play:
 class Examined(Bank):
     """The bank of accounts, and what came of comparisons."""
 
+    @property
+    def admin_key(self) -> str:
+        """That the first start made."""
+        return self._admin
+
     async def compared(self, count: int = 1) -> list[dict[str, Any]]:
         """The log's lines of comparisons, once there are so many."""
 
@@ -79,7 +84,7 @@ class Place(NamedTuple):
     def fleet(self, **quality: object) -> Fleet:
         """The usual fleet behind keys with Claude as the reference; every answer is compared."""
         plain = spilling(self.engines, self.outside).model_dump(exclude_unset=True)
-        wanted = {"sample": 1, "usd_per_day": 1, **quality}
+        wanted = {"sample": 1, "usd_per_day": 1, "retrain": "never", **quality}
         return Fleet.model_validate({**plain, "tenants": TENANTS, "spillover": {"chain": ["c"]}, "quality": wanted})
 
     @asynccontextmanager

@@ -12,10 +12,10 @@ def _scores(*cases: Case) -> dict[str, tuple[float, float]]:
     return {row["id"]: (row["weak_score"], row["strong_score"]) for row in rows_of(cases, "l")}
 
 
-def test_a_comparison_is_what_the_other_lacks() -> None:
+def test_as_good_leaves_nothing_to_gain() -> None:
     """Each reference is a pair of its own; rows of one request stay together when some are held out."""
     cases = (JUDGED, JUDGED._replace(reference="c", score=0.5))
-    assert _scores(*cases) == {"req_1/l": (0.0, 1.0), "req_1/c": (0.5, 0.5)}
+    assert _scores(*cases) == {"req_1/l": (0.0, 1.0), "req_1/c": (1.0, 1.0)}
     assert {row["group"] for row in rows_of(cases, "l")} == {"req_1"}
 
 
