@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cluster.cli.options import echo_json, fleet_option, json_option
-from cluster.cli.planned import show_report
 from cluster.errors import GateError
 from cluster.load import load_fleet
-from cluster.plan.apply import write_plan
-from cluster.plan.page import page
-from cluster.plan.report import Report, in_json, report
+
+if TYPE_CHECKING:
+    from cluster.plan.report import Report
 
 
 @click.command()
@@ -27,6 +27,11 @@ def plan(file: Path, as_json: bool, html: Path | None, write: bool) -> None:
 
     Ends with 1 where none does; the nearest one that could be had is printed then.
     """
+    from cluster.cli.planned import show_report  # noqa: PLC0415 - numpy loads when it is needed, as in plan below
+    from cluster.plan.apply import write_plan  # noqa: PLC0415
+    from cluster.plan.page import page  # noqa: PLC0415
+    from cluster.plan.report import in_json  # noqa: PLC0415
+
     facts = _planned(file)
     if html:
         html.write_text(page(facts), encoding="utf-8")
@@ -43,6 +48,8 @@ def plan(file: Path, as_json: bool, html: Path | None, write: bool) -> None:
 
 
 def _planned(file: Path) -> Report:
+    from cluster.plan.report import report  # noqa: PLC0415
+
     fleet = load_fleet(file)
     columns = (SpinnerColumn(), TextColumn("{task.completed:.0f} setups judged"), TimeElapsedColumn())
     console = Console(stderr=True)
