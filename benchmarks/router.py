@@ -37,6 +37,7 @@ TARGETS: Final = (
     Target("decision_100k_tokens_p99_ms", "<=", 10),
     Target("hostile_worst_ms", "<=", 50),
     Target("begging_extra_large_share", "<=", 0.01),
+    Target("begging_extra_spill_share", "<=", 0.01),
 )
 
 

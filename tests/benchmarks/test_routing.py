@@ -30,3 +30,4 @@ def test_every_figure_of_a_decision_is_there(trained: Trained) -> None:
     assert {"decision_2k_tokens_p50_ms", "decision_100k_tokens_p99_ms", "hostile_worst_ms"} <= found.keys()
     assert all(value > 0 for name, value in found.items() if name.endswith("_ms"))
     assert -1 <= found["begging_extra_large_share"] <= 1
+    assert -1 <= found["begging_extra_spill_share"] <= 1
