@@ -18,7 +18,8 @@ from ray.serve.schema import ApplicationStatus
 
 from cluster.errors import EngineFailedError
 from cluster.spec import Engine, Fleet, Lengths, Model
-from serving import tiny
+from serving import autoscaling, tiny
+from serving.counters import Limits, counters, vllm_figures
 from serving.engine import engine_kwargs, served
 from serving.environment import LOG, replica_environment
 from serving.home import engine_log, models
@@ -52,9 +53,9 @@ UNKNOWN = State(running=False, failed=False, message="", replicas=0)
 class Replica:
     """A process that answers for one model, with vLLM's own HTTP application."""
 
-    def __init__(self, config: dict[str, Any]) -> None:
-        """``config`` is what ``ray.serve.llm.LLMConfig`` takes."""
-        self._config = config
+    def __init__(self, config: dict[str, Any], limits: Limits) -> None:
+        """``config`` is what ``ray.serve.llm.LLMConfig`` takes; ``limits`` are what the autoscaler counts by."""
+        self._config, self._limits = config, limits
         self._server: Any = None
 
     async def __serve_build_asgi_app__(self) -> Any:  # noqa: ANN401 - Ray's name and vLLM's type
@@ -71,20 +72,30 @@ class Replica:
         if self._server is not None:
             await self._server.check_health()
 
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """What :class:`serving.autoscaling.SloAutoscaling` sees of it; called by Serve."""
+        return counters(vllm_figures(), self._limits)
+
 
 @serve.ingress()
 class SimulatedReplica:
     """A process that answers for one model as vLLM would, without a GPU."""
 
-    def __init__(self, name: str, model: Model, answer_tokens: Lengths) -> None:
-        """What :func:`serving.simulated.fleet.simulation_of` takes."""
-        self._name, self._model, self._answer_tokens = name, model, answer_tokens
+    def __init__(self, name: str, model: Model, answer_tokens: Lengths, limits: Limits) -> None:
+        """What :func:`serving.simulated.fleet.simulation_of` takes, and what the autoscaler counts by."""
+        self._name, self._model, self._answer_tokens, self._limits = name, model, answer_tokens, limits
+        self._application: Application | None = None
 
     async def __serve_build_asgi_app__(self) -> Any:  # noqa: ANN401 - Ray's name
         """Called by Serve, which serves what this returns."""
         _write_to(os.environ[LOG])
         listen_on_loopback()
-        return Application(simulation_of(self._name, self._model, self._answer_tokens))
+        self._application = Application(simulation_of(self._name, self._model, self._answer_tokens))
+        return self._application
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """What :class:`serving.autoscaling.SloAutoscaling` sees of it; called by Serve."""
+        return counters(self._application.figures() if self._application else (), self._limits)
 
 
 def _register_with_others() -> None:
@@ -122,9 +133,7 @@ def start_serve(port: int) -> None:
 def deploy(fleet: Fleet) -> None:
     """Begin to start every model, all at once."""
     targets = [
-        serve.RunTarget(
-            target=_application(name, model, fleet.traffic.output_tokens), name=name, route_prefix=f"/{name}"
-        )
+        serve.RunTarget(target=_application(fleet, name, model), name=name, route_prefix=f"/{name}")
         for name, model in served(fleet).items()
     ]
     serve.run_many(targets, wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
@@ -151,21 +160,15 @@ def _state(application: Any) -> State:  # noqa: ANN401 - Ray is untyped
     )
 
 
-def _application(name: str, model: Model, answer_tokens: Lengths) -> Any:  # noqa: ANN401 - Ray is untyped
+def _application(fleet: Fleet, name: str, model: Model) -> Any:  # noqa: ANN401 - Ray is untyped
     simulated = model.engine is Engine.SIMULATED
     if not simulated:
         _fits(name, model)
-    replicas = model.replicas
+    limits = Limits.of(fleet.slo)
     options = {
         "name": name,
-        "autoscaling_config": {
-            "min_replicas": replicas.min,
-            "max_replicas": replicas.max,
-            "target_ongoing_requests": replicas.target_ongoing_requests,
-            "upscale_delay_s": replicas.upscale_delay_s,
-            "downscale_delay_s": replicas.downscale_delay_s,
-        },
-        "max_ongoing_requests": replicas.max_ongoing_requests,
+        "autoscaling_config": autoscaling.config(fleet, name, model),
+        "max_ongoing_requests": model.replicas.max_ongoing_requests,
         "max_constructor_retry_count": 1,  # what kills one engine at its start kills the next one too
         "health_check_period_s": HEALTH_CHECK_S,
         "placement_group_bundles": _bundles(model),
@@ -177,8 +180,9 @@ def _application(name: str, model: Model, answer_tokens: Lengths) -> Any:  # noq
         },
     }
     if simulated:
-        return serve.deployment(SimulatedReplica).options(**options).bind(name, model, answer_tokens)
-    return serve.deployment(Replica).options(**options).bind(_llm_config(name, model))
+        target = serve.deployment(SimulatedReplica).options(**options)
+        return target.bind(name, model, fleet.traffic.output_tokens, limits)
+    return serve.deployment(Replica).options(**options).bind(_llm_config(name, model), limits)
 
 
 def _llm_config(name: str, model: Model) -> dict[str, Any]:

@@ -19,6 +19,7 @@ _SEASON_BINS = 10
 """Bins on either side that yesterday's load is averaged over."""
 _EARLIER_BINS = 30
 """How much earlier than a day ago growth is prepared for, because it had to be noticed then."""
+_SURGE_DEVIATIONS = 3
 _MEMORY = 0.97
 """What the variance of errors keeps with each bin: half of it is forgotten in 23 minutes."""
 
@@ -55,14 +56,21 @@ class Forecast:
         """Standard deviation of a minute's load around what was forecast."""
         return sqrt(self.variance)
 
+    @property
+    def surge(self) -> float:
+        """Load of the latest minute beyond what noise explains; 0 as a rule."""
+        latest = (self._open + self._mean(len(self.bins) - 1, len(self.bins)) * BIN_S) / (self._open_s + BIN_S)
+        excess = latest - self.level - _SURGE_DEVIATIONS * self.deviation
+        return excess if self._open_s >= BIN_S / 2 and excess > 0 else 0.0
+
     def highest(self, seconds: float) -> float:
         """The highest load expected within so many seconds from now."""
         ahead = max(1, round(seconds / BIN_S))
         level, slope = self.level, self._slope()
         season = [self._season(bins) for bins in range(5, ahead + _EARLIER_BINS + 1, 5)]
         if not season[0]:
-            return max(level, level + slope * ahead)
-        return max(level, *(level * ratio for ratio in season))
+            return self.surge + max(level, level + slope * ahead)
+        return self.surge + level * max(1.0, *season)
 
     def _close(self, load: float) -> None:
         if self.bins:

@@ -20,6 +20,12 @@ _PRIOR = 50.0
 """Requests that the expected lengths count as."""
 _HALF = 2000.0
 """Requests after which half of what was seen is forgotten."""
+_AIM = 0.9
+"""Part of the permitted late answers that is aimed at; the rest is for mornings that nothing foretold."""
+_LOW, _HIGH, _MOST = 0.5, 4.0, 5.0
+"""Bounds of what is learned, and of one correction in units of the permitted late answers."""
+_FULL = 0.95
+"""Share of a KV cache above which a queue means that it is full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +37,7 @@ class SloPolicy:
     """From the decision to the first request of a new replica."""
     late_share: float = 0.01
     """Share of requests that may break a promise."""
-    gain: float = 0.03
-    """How much a factor of e too many late ones adds to the room in ``learn_s``; 0: nothing is learned."""
-    learn_s: float = 300
-    low: float = 0.6
-    most: float = 8
-    high: float = 4
-    deviations: float = 1.0
+    deviations: float = 2
     """Standard deviations of a minute's load that have room."""
     slack: float = 0.15
     """Part of a replica that may be missing before one more is started."""
@@ -47,6 +47,11 @@ class SloPolicy:
     """Without a request for so long, the last replica leaves, where none is allowed."""
     catch_up_s: float = 60
     """A queue should be worked off within so many seconds."""
+    learn_s: float = 300
+    """Seconds between two corrections of the room by late answers."""
+    gain: float = 0.05
+    """What a correction adds for each time that ``late_share`` was exceeded once more, and what it takes when nothing
+    was late; 0: nothing is learned."""
 
 
 @dataclass(slots=True)
@@ -55,26 +60,32 @@ class SloScaler:
 
     policy: SloPolicy
     forecast: Forecast = field(default_factory=Forecast)
-    _wishes: deque[tuple[float, int]] = field(default_factory=deque)
-    _last_s: float = 0.0
+    factor: float = 1.0
+    """Replicas that are needed for each that the model of capacity asks for."""
+    _last: Observed | None = None
     _busy_s: float = 0.0
+    _learned_s: float = 0.0
+    _wishes: deque[tuple[float, int]] = field(default_factory=deque)
     _output: float = 0.0
     _answers: float = 0.0
-    factor: float = 1.0
     _late: float = 0.0
     _ended: float = 0.0
-    _learned_s: float = 0.0
 
     def decide(self, seen: Observed) -> int:
         """How many replicas there should be."""
-        passed, self._last_s = seen.now_s - self._last_s, seen.now_s
+        if self._last is None:  # nothing is known yet that would speak against those that are there
+            self._busy_s = self._learned_s = seen.now_s
+            self._last = seen
+            self._wishes.append((seen.now_s, seen.ready + seen.starting))
+            return seen.ready + seen.starting
+        passed, self._last = seen.now_s - self._last.now_s, seen
         self._learn_lengths(seen)
-        load = self.policy.capacity.load(seen.prompt_tokens, seen.arrived * self.mean_output)
         self._learn_room(seen)
+        load = self.policy.capacity.load(seen.prompt_tokens, seen.arrived * self.mean_output)
         self.forecast.add(load * self.factor, passed)
         if seen.arrived or seen.in_flight:
             self._busy_s = seen.now_s
-        return self._held(self._wish(seen), seen.now_s, seen.ready + seen.starting)
+        return self._held(self._wish(seen), seen.now_s)
 
     @property
     def mean_output(self) -> float:
@@ -87,15 +98,15 @@ class SloScaler:
         self._answers = self._answers * keep + seen.ended
 
     def _learn_room(self, seen: Observed) -> None:
-        """Late answers mean that replicas take less than the model says of this mix; none, that they take more."""
+        """Late answers mean that replicas take less of this mix than the model says; none, that they take more."""
         self._late += seen.late
         self._ended += seen.ended
         policy = self.policy
         if seen.now_s - self._learned_s < policy.learn_s or self._ended * policy.late_share < 1:
             return
-        excess = self._late / self._ended / policy.late_share - 1
-        self.factor *= exp(policy.gain * min(excess, policy.most))
-        self.factor = min(max(self.factor, policy.low), policy.high)
+        excess = self._late / self._ended / (_AIM * policy.late_share) - 1
+        self.factor *= exp(policy.gain * min(excess, _MOST))
+        self.factor = min(max(self.factor, _LOW), _HIGH)
         self._late = self._ended = 0.0
         self._learned_s = seen.now_s
 
@@ -103,15 +114,13 @@ class SloScaler:
         policy = self.policy
         if seen.now_s - self._busy_s >= policy.idle_s:
             return 0
-        expected = self.forecast.highest(policy.cold_start_s + (seen.now_s - self._last_s))
-        needed = expected + policy.deviations * self.forecast.deviation
+        needed = self.forecast.highest(policy.cold_start_s) + policy.deviations * self.forecast.deviation
         queue = seen.waiting * policy.capacity.request_s / policy.catch_up_s
-        return max(1, ceil(needed + queue - policy.slack))
+        pressed = seen.ready + 1 if seen.kv_share > _FULL and seen.waiting else 1
+        return max(pressed, ceil(needed + queue - policy.slack))
 
-    def _held(self, wish: int, now: float, there: int) -> int:
+    def _held(self, wish: int, now: float) -> int:
         """The highest wish of late; none drops to zero without a while of silence, which ``_wish`` has seen."""
-        if not self._wishes:
-            self._wishes.append((now, there))  # nothing is known yet that would speak against them
         self._wishes.append((now, wish))
         hold = max(self.policy.hold_s, self.policy.cold_start_s)
         while self._wishes[0][0] < now - hold:

@@ -7,8 +7,10 @@ server takes them leave together.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
+
+from prometheus_client import Metric
 
 from serving.simulated.api import Api
 from serving.simulated.clock import RealClock
@@ -65,6 +67,7 @@ class Application:
         """Of ``simulation``."""
         self._simulation = simulation
         self._api: Api | None = None
+        self._engine: Engine | None = None
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one request, or the application's start and end."""
@@ -75,12 +78,17 @@ class Application:
                 await receive()
                 await send({"type": f"lifespan.{step}.complete"})
 
+    def figures(self) -> Iterable[Metric]:
+        """What ``/metrics`` is made of; nothing before the first request."""
+        return self._engine.metrics.collect() if self._engine else ()
+
     async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
         body = await _body(receive)
         if body is None:
             return
         if self._api is None:
-            self._api = Api({"": [Engine(self._simulation, RealClock(self._simulation.speed))]})
+            self._engine = Engine(self._simulation, RealClock(self._simulation.speed))
+            self._api = Api({"": [self._engine]})
         response = _Response()
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         leave = self._api.serve(scope["method"], path, body, response)

@@ -1,0 +1,118 @@
+"""``replicas.autoscaling: slo`` in Ray Serve: its context ⇄ :mod:`cluster.autoscale`, the policy that is simulated."""
+
+Serve's controller makes one :class:`SloAutoscaling` a model and asks it ten times a second; it looks as often as
+replicas report (:mod:`serving.counters`). Waking from zero replicas is Serve's own: it starts one for all that waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from cluster.autoscale import Observed
+from cluster.autoscale.capacity import Capacity, capacity_of
+from cluster.autoscale.slo import SloPolicy, SloScaler
+from cluster.demand import LogNormals
+from cluster.errors import CatalogError, EngineFailedError, UsageError
+from cluster.latency.replica import timing_of
+from cluster.spec import Autoscaling, Fleet, Model
+
+LOOK_S: Final = 10.0
+"""Seconds between two looks; replicas report as often."""
+_SAMPLE: Final = 400
+GROWING: Final = ("arrived", "prompt_tokens", "ended", "output_tokens", "late")
+"""What each replica counts from its start on."""
+
+
+class Sample(Protocol):
+    """Ray's ``TimeStampedValue``."""
+
+    value: float
+
+
+class Context(Protocol):
+    """What is used of Ray's ``AutoscalingContext``."""
+
+    current_num_replicas: int
+    target_num_replicas: int
+    total_num_requests: float
+    current_time: float | None
+    raw_metrics: Mapping[str, Mapping[Any, Sequence[Sample]]] | None
+
+
+class SloAutoscaling:
+    """A custom policy for Serve's ``autoscaling_config``."""
+
+    def __init__(self, *, capacity: Mapping[str, float], **settings: float) -> None:
+        """Take the fields of :class:`Capacity` and :class:`SloPolicy` as JSON has them."""
+        self._scaler = SloScaler(SloPolicy(Capacity(**capacity), **settings))
+        self._before: dict[Any, dict[str, float]] = {}
+        self._looked = 0.0
+        self._wanted: int | None = None
+
+    def __call__(self, context: Context) -> tuple[int, dict[str, Any]]:
+        """How many replicas, and nothing for Ray to keep."""
+        now = context.current_time or 0.0
+        if self._wanted is None or now - self._looked >= LOOK_S:
+            self._looked, self._wanted = now, self._scaler.decide(self._observed(context, now))
+        return self._wanted, {}
+
+    def _observed(self, context: Context, now: float) -> Observed:
+        latest = _latest(context.raw_metrics or {})
+        grown = dict.fromkeys(GROWING, 0.0)
+        for replica, told in latest.items():
+            before = self._before.get(replica, {})
+            for name in GROWING:
+                grown[name] += max(0.0, told.get(name, 0.0) - before.get(name, 0.0))
+        self._before = latest
+        return Observed(
+            now_s=now,
+            ready=context.current_num_replicas,
+            starting=max(0, context.target_num_replicas - context.current_num_replicas),
+            in_flight=context.total_num_requests,
+            waiting=int(sum(told.get("waiting", 0.0) for told in latest.values())),
+            kv_share=max((told.get("kv_share", 0.0) for told in latest.values()), default=0.0),
+            **grown,
+        )
+
+
+def _latest(metrics: Mapping[str, Mapping[Any, Sequence[Sample]]]) -> dict[Any, dict[str, float]]:
+    """Replica → its newest figures."""
+    found: dict[Any, dict[str, float]] = {}
+    for name, series in metrics.items():
+        for replica, samples in series.items():
+            if len(samples):
+                found.setdefault(replica, {})[name] = samples[-1].value
+    return found
+
+
+def config(fleet: Fleet, name: str, model: Model) -> dict[str, Any]:
+    """A model's ``autoscaling_config``; raises EngineFailedError where there are no figures to scale by."""
+    replicas = model.replicas
+    bounds = {"min_replicas": replicas.min, "max_replicas": replicas.max}
+    if replicas.autoscaling is Autoscaling.ONGOING or replicas.min == replicas.max:
+        return bounds | {
+            "target_ongoing_requests": replicas.target_ongoing_requests,
+            "upscale_delay_s": replicas.upscale_delay_s,
+            "downscale_delay_s": replicas.downscale_delay_s,
+        }
+    try:
+        told = settings(fleet, model)
+    except (CatalogError, UsageError) as exc:
+        raise EngineFailedError(name, f"autoscaling: slo: {exc}", f"models.{name} in the fleet file") from exc
+    # The policy waits and smooths by itself.
+    policy = {"policy_function": SloAutoscaling, "policy_kwargs": told}
+    return bounds | {"policy": policy, "upscale_delay_s": 0, "downscale_delay_s": 0}
+
+
+def settings(fleet: Fleet, model: Model) -> dict[str, Any]:
+    """What :class:`SloAutoscaling` is made with."""
+    traffic, replicas = fleet.traffic, model.replicas
+    mix = LogNormals(traffic.prompt_tokens, traffic.output_tokens, traffic.cached_share, model.context_length)
+    capacity = capacity_of(timing_of(model), mix.even(_SAMPLE), fleet.slo)
+    return {
+        "capacity": {name: getattr(capacity, name) for name in capacity.__slots__},
+        "cold_start_s": replicas.cold_start_s,
+        "hold_s": replicas.downscale_delay_s,
+        "late_share": fleet.slo.late_share,
+    }
