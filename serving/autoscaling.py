@@ -1,4 +1,4 @@
-"""``replicas.autoscaling: slo`` in Ray Serve: its context ⇄ :mod:`cluster.autoscale`, the policy that is simulated."""
+"""``replicas.autoscaling: slo`` in Ray Serve: its context ⇄ :mod:`cluster.autoscale`, the policy that is simulated.
 
 Serve's controller makes one :class:`SloAutoscaling` a model and asks it ten times a second; it looks as often as
 replicas report (:mod:`serving.counters`). Waking from zero replicas is Serve's own: it starts one for all that waits.
