@@ -195,6 +195,11 @@ class Gateway:
         trial = call.trial if call.trial and call.trial.decision.model == target.name else None
         relay = Relay(call, request, self._fleet.gateway.deadlines, trial)
         connection, first = await target.ask(relay.path, relay.request, call.request_id.encode(), audit)
+        if trial is not None and connection.status >= _BAD_REQUEST:  # perhaps for what the trial asks besides
+            target.release(connection)
+            call.trial = None
+            await self._attempt(call, target, request)
+            return
         if target.model.adapters:
             call.adapted(relay.request["model"] if relay.request["model"] in target.model.adapters else "")
         try:

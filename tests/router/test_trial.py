@@ -219,6 +219,24 @@ async def test_the_small_model_answers_after_all(gateway: Running, engines: Trio
     assert "logprobs" not in engines.small.seen[2].request
 
 
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_an_engine_that_refuses_log_probabilities_is_asked_without(
+    gateway: Running, engines: Trio, stream: bool
+) -> None:
+    """What the trial asks for costs nobody an answer; what the engine refuses for the caller's sake stays refused."""
+    refusal = {"error": {"message": "no logprobs here", "type": "BadRequestError", "param": None, "code": 400}}
+
+    async def refuses(exchange: Exchange) -> None:
+        exchange.answer(refusal, 400)
+
+    engines.small.then(refuses)
+    answer = await gateway.chat(stream=stream)
+    assert (answer.status, answer.header("x-freehold-reason")) == (200, "short-prompt")
+    engines.small.then(refuses, refuses)
+    assert (await gateway.chat(stream=stream)).status == 400
+    assert not engines.large.seen
+
+
 @pytest.mark.parametrize("way", ["reset", "error", "abort"])
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 async def test_a_failure_while_held_is_nobodys_answer(gateway: Running, engines: Trio, way: str, stream: bool) -> None:
