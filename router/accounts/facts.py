@@ -53,7 +53,8 @@ class Attempt(NamedTuple):
     reason: str
     status: int
     outcome: str
-    """As in :class:`router.observe.events.Finished`, or ``retried`` for an attempt that another one followed."""
+    """As in :class:`router.observe.events.Finished`, or of an attempt that another one followed: ``retried``, where
+    it failed, ``escalated``, where the cascade gave it up."""
     stream: bool
     prompt_tokens: int
     completion_tokens: int
