@@ -182,8 +182,9 @@ class AccountTab(Tab):
             self._entries.append(self._entry(event, model, "retried", delivered=False))
 
     def escalated(self, event: Finished, model: str) -> None:
-        """Keep the row of an attempt whose answer nobody saw."""
-        self._entries.append(self._entry(event, model, "escalated", delivered=True))
+        """Keep the row of an attempt whose answer nobody saw; nobody else would have been paid for it, either."""
+        entry = self._entry(event, model, "escalated", delivered=True)
+        self._entries.append(entry._replace(attempt=entry.attempt._replace(baseline_micros=0)))
 
     async def settle(self, event: Finished) -> None:
         """Write the request's rows."""

@@ -16,13 +16,15 @@ from tests.router.engine import USAGE, soon
 from tests.router.gateway import Running, Trio, chat
 
 pytestmark = pytest.mark.anyio
+PRICE = {"prompt": 3, "completion": 15}
 
 
 @pytest.fixture
 async def bank(engines: Trio, database: str, tmp_path: Path) -> AsyncIterator[Bank]:
     """A gateway with accounts and a cascade."""
     plain = weighing(engines).model_dump(exclude_unset=True)
-    fleet = Fleet.model_validate({**plain, "tenants": {"access": "keys", "plans": PLANS}})
+    accounts = {"tenants": {"access": "keys", "plans": PLANS}, "spillover": {"baseline": PRICE}}
+    fleet = Fleet.model_validate({**plain, **accounts})
     async with Running(fleet, archive=Archive(database, tmp_path)) as running:
         yield Bank(running, database, (tmp_path / "admin.key").read_text().strip())
 
@@ -40,6 +42,7 @@ async def test_both_attempts_have_a_row(bank: Bank, engines: Trio, stream: bool)
         (2, "l", "complete", USAGE["completion_tokens"]),
     ]
     assert [row["reason"] for row in rows] == ["short-prompt", "cascade-escalated"]
+    assert [row["baseline_micros"] > 0 for row in rows] == [False, True]
     [used] = await bank.rows("SELECT used FROM quota_windows WHERE kind = 'messages_per_month'")
     assert used["used"] == 2
 
