@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any, Final
 
+import numpy as np
 from pydantic import JsonValue
 
 from cluster.catalog.gpus import gpu
@@ -18,10 +21,14 @@ from cluster.load.edit import changed
 from cluster.memory import Replica
 from cluster.plan.report import Report
 from cluster.plan.sizing import Sized
-from cluster.spec import Fleet, Model
+from cluster.spec import Autoscaling, Fleet, Model
 from cluster.spec.base import FieldPath, dotted
+from cluster.steady import State
 
 Changes = dict[FieldPath, JsonValue]
+
+_ROOM: Final = 1.5
+"""Requests in flight that are allowed, as a multiple of those that a replica has on average at its limit."""
 
 
 def write_plan(file: Path, facts: Report) -> list[str]:
@@ -49,16 +56,43 @@ def changes(facts: Report) -> Changes:
     """What the cheapest plan has otherwise than the fleet; raises UsageError for weights that no argument makes."""
     models = {tier.name: tier.model for tier in facts.tiers}
     found: Changes = {}
+    busiest = 0
     for tier, one in facts.choices[0].tiers.items():
-        name = models[tier]
+        name, in_flight = models[tier], _in_flight(one)
+        busiest = max(busiest, in_flight)
         model = facts.fleet.models[name]
-        below = _scale(one) | (_hardware(name, model, one.option.setup.replica) if one.option.setup.replica else {})
+        below = _scale(one, facts.fleet) | (
+            {} if in_flight <= model.replicas.max_ongoing_requests else _queue(in_flight)
+        )
+        below |= _hardware(name, model, one.option.setup.replica) if one.option.setup.replica else {}
         found |= {("models", name, *path): value for path, value in below.items() if _at(model, path) != value}
+    if busiest > facts.fleet.routing.busy_in_flight and len(facts.tiers) > 1:
+        found["routing", "busy_in_flight"] = busiest
     return found
 
 
-def _scale(one: Sized) -> Changes:
-    return {("replicas", "min"): int(one.replicas.min()), ("replicas", "max"): one.most}
+def planned_fleet(facts: Report) -> Fleet:
+    """The fleet as the cheapest plan has it."""
+    return Fleet.model_validate(_expected(facts.fleet, changes(facts)))
+
+
+def _in_flight(one: Sized) -> int:
+    if one.option.work is None:
+        return 0
+    batch = float(State.at(one.option.work, np.array([one.option.rate])).batch[0])
+    return math.ceil(batch * _ROOM)
+
+
+def _queue(in_flight: int) -> Changes:
+    return {("replicas", "max_ongoing_requests"): in_flight}
+
+
+def _scale(one: Sized, fleet: Fleet) -> Changes:
+    fewest, most = int(one.replicas.min()), one.most
+    wanted: Changes = {("replicas", "min"): fewest, ("replicas", "max"): most}
+    if fewest < most and fleet.slo.latencies:
+        wanted["replicas", "autoscaling"] = Autoscaling.SLO.value
+    return wanted
 
 
 def _hardware(name: str, model: Model, replica: Replica) -> Changes:
@@ -92,9 +126,7 @@ def _at(model: Model, path: FieldPath) -> JsonValue:
 
 def _check(fleet: Fleet, wanted: Changes, text: str, file: Path) -> None:
     """The new text must say what the old one did, and what is wanted, and nothing else."""
-    expected = fleet.model_dump(mode="json")
-    for (_, name, part, field), value in wanted.items():
-        expected["models"][name][part][field] = value
+    expected = _expected(fleet, wanted)
     try:
         found = parse_fleet(text.encode(), str(file)).model_dump(mode="json")
     except FleetFileError as exc:
@@ -104,6 +136,17 @@ def _check(fleet: Fleet, wanted: Changes, text: str, file: Path) -> None:
         listed = ", ".join(f"{dotted(path)}: {value}" for path, value in wanted.items())
         msg = f"{file}: cannot be changed without touching something else; write by hand: {listed}"
         raise UsageError(msg)
+
+
+def _expected(fleet: Fleet, wanted: Changes) -> dict[str, Any]:
+    """What a fleet is with these changes, as plain values."""
+    whole = fleet.model_dump(mode="json")
+    for path, value in wanted.items():
+        below = whole
+        for step in path[:-1]:
+            below = below[str(step)]
+        below[str(path[-1])] = value
+    return whole
 
 
 def _replace(file: Path, before: bytes, after: bytes) -> None:
