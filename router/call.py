@@ -27,9 +27,8 @@ _FIGURES = (
     b"x-freehold-expected-cost-usd",
     b"x-freehold-predicted-ttft-s",
 )
-"""What a decision has after its alternatives, in its order."""
+"""What is known of a decision."""
 _ADAPTER = b"x-freehold-adapter"
-_FIRST_FIGURE = Decision._fields.index("score")
 
 
 class ClientLeftError(Exception):
@@ -111,11 +110,8 @@ class Call:
             (b"x-freehold-tier", event.tier.encode()),
             (b"x-freehold-reason", event.reason.encode()),
         ]
-        self._headers += [
-            (name, b"%.4g" % figure)
-            for name, figure in zip(_FIGURES, decision[_FIRST_FIGURE:], strict=True)
-            if figure is not None
-        ]
+        known = (decision.score, decision.quality, decision.cost_usd, decision.ttft_s)
+        self._headers += [(name, b"%.4g" % one) for name, one in zip(_FIGURES, known, strict=True) if one is not None]
 
     def adapted(self, adapter: str) -> None:
         """Tell of the adapter that the model answers with."""

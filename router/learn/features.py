@@ -108,7 +108,7 @@ def features(found: Scan) -> Row:
     place[place == len(_HASHES)] = 0
     known = place[_HASHES[place] == ordered]
     groups = np.bincount(known, minlength=len(_MEMBER)).astype(np.float32) @ _MEMBER
-    distinct = min(len(ordered), 1 + np.count_nonzero(ordered[1:] != ordered[:-1]))
+    distinct = min(len(ordered), 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1])))
     spelled = np.count_nonzero(found.lengths > 1)
     letters = int(found.lengths.sum()) - (len(found.lengths) - spelled)
     shape = (
