@@ -55,7 +55,7 @@ class Gateway:
         self.chooser = Chooser(fleet, targets, policy)
         self.desk, self._tell = desk, tell
         self._retries = Retries()
-        self.cascade = Cascade(fleet, self.load, tell)
+        self.cascade = Cascade(fleet, lambda name: policy.is_free(name, self.load(name)), tell)
         self._chain = frozenset(fleet.spillover.chain)
 
     async def answer(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from cluster.spec import Capability, Fleet
 from router.backends.contract import Exchange
 from router.decide.cascade import Doubt, signals_of, surprise
-from router.decide.facts import Ask, Decision, Load, Reason
+from router.decide.facts import Ask, Decision, Reason
 from router.learn.quantile import RollingQuantile
 from router.observe.events import Listener, Tried
 from router.wire.endpoints import Endpoint, Kind
@@ -43,13 +43,13 @@ class EscalatedError(Exception):
 class Cascade:
     """Which requests of one fleet are tried, and what is decided of them."""
 
-    def __init__(self, fleet: Fleet, load: Callable[[str], Load], tell: Listener) -> None:
-        """Off where the fleet file says no share."""
+    def __init__(self, fleet: Fleet, is_free: Callable[[str], bool], tell: Listener) -> None:
+        """Off where the fleet file says no share; ``is_free`` tells whether a model would take one request more."""
         self.spec = fleet.routing.cascade
         self.tell = tell
         self.doubt: Doubt = surprise
         """The composition root may know a better one."""
-        self._fleet, self._load = fleet, load
+        self._fleet, self._is_free = fleet, is_free
         self._quantile = RollingQuantile(self.spec.share, ())
 
     def trial(
@@ -82,10 +82,6 @@ class Cascade:
             return None
         others = [name for name in (*decision.alternatives, decision.model) if name not in free]
         return Decision(free[0], "large", Reason.ESCALATED, (*free[1:], *others))
-
-    def _is_free(self, name: str) -> bool:
-        now, most = self._load(name), self._fleet.routing.busy_in_flight * self._fleet.models[name].replicas.min
-        return now.available and now.in_flight + now.waiting < most
 
     def is_doubtful(self, doubt: float) -> bool:
         """Whether an answer is among the least sure ones; remembers it."""

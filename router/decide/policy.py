@@ -84,6 +84,10 @@ class Policy:
             ask = ask._replace(verdict=self.judge(ask))
         return self.explained(self._decided(ask, load, allowed), ask, load)
 
+    def is_free(self, model: str, now: Load) -> bool:
+        """Whether a model would answer one request more, and in time."""
+        return now.available and not self._saturation.is_busy(model, now)
+
     def explained(self, decision: Decision, ask: Ask, load: LoadOf) -> Decision:
         """The same decision with what is known of it: score, quality, cost, time to first token."""
         score = quality = None
