@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.backends.dialects import AsChat, AsMessages
+from router.backends.dialects import AsChat, AsMessages, AsResponse, AsText
 from router.backends.errors import UpstreamError
 from router.backends.hosted import Hosted
 from tests.router.hosted import EVENTS, MESSAGE
@@ -27,17 +27,25 @@ ODD = st.builds(
     TYPES | st.just("error"),
     st.dictionaries(FIELDS, JSON, max_size=3),
 )
+Told = AsChat | AsMessages | AsResponse | AsText
+ENDINGS: dict[type[Told], tuple[bytes, ...]] = {
+    AsChat: (b"data: [DONE]",),
+    AsMessages: (b"message_stop",),
+    AsResponse: (b"response.completed", b"response.incomplete"),
+    AsText: (b"data: [DONE]",),
+}
+DIALECTS = st.sampled_from([*ENDINGS])
 PIECES = st.lists(st.sampled_from(EVENTS) | ODD | st.binary(max_size=10), max_size=8)
 
 
-async def heard(pieces: list[bytes], *, chat: bool) -> bytes:
+async def heard(pieces: list[bytes], dialect: type[Told]) -> bytes:
     """All that the caller gets of a stream."""
 
     async def data() -> AsyncIterator[bytes]:
         for piece in pieces:
             yield piece
 
-    hosted = Hosted(200, data(), AsChat("m") if chat else AsMessages("m"), lambda: None)
+    hosted = Hosted(200, data(), dialect("m"), lambda: None)
     hosted.expect("total", 20)
     told = await hosted.first()
     while piece := await hosted.read():
@@ -53,22 +61,22 @@ def ended(answer: Coroutine[None, None, bytes]) -> bytes | str:
         return error.cause
 
 
-@given(PIECES, st.booleans())
-def test_odd_streams_end_in_an_error_or_whole(pieces: list[bytes], chat: bool) -> None:
+@given(PIECES, DIALECTS)
+def test_odd_streams_end_in_an_error_or_whole(pieces: list[bytes], dialect: type[Told]) -> None:
     """A stream without its last event is an error, one with it is complete."""
-    told = ended(heard(pieces, chat=chat))
-    assert isinstance(told, str) or (b"data: [DONE]" if chat else b"message_stop") in told
+    told = ended(heard(pieces, dialect))
+    assert isinstance(told, str) or any(ending in told for ending in ENDINGS[dialect])
 
 
-@given(JSON | st.dictionaries(FIELDS | st.sampled_from(["content", "type"]), JSON | st.just("message")), st.booleans())
-def test_odd_answers_too(body: object, chat: bool) -> None:
+@given(JSON | st.dictionaries(FIELDS | st.sampled_from(["content", "type"]), JSON | st.just("message")), DIALECTS)
+def test_odd_answers_too(body: object, dialect: type[Told]) -> None:
     """Whole ones."""
 
     async def whole() -> bytes:
         async def data() -> AsyncIterator[bytes]:
             yield json.dumps(body).encode()
 
-        hosted = Hosted(200, data(), AsChat("m") if chat else AsMessages("m"), lambda: None)
+        hosted = Hosted(200, data(), dialect("m"), lambda: None)
         hosted.expect("total", 20)
         return await hosted.whole(1 << 20)
 
@@ -77,15 +85,15 @@ def test_odd_answers_too(body: object, chat: bool) -> None:
     assert isinstance(told, str) or (is_message and isinstance(json.loads(told), dict))
 
 
-@pytest.mark.parametrize("chat", [True, False], ids=["chat", "messages"])
-def test_an_answer_that_is_too_long(chat: bool) -> None:
+@pytest.mark.parametrize("dialect", [AsChat, AsMessages])
+def test_an_answer_that_is_too_long(dialect: type[Told]) -> None:
     """It is not taken in."""
 
     async def whole() -> bytes:
         async def data() -> AsyncIterator[bytes]:
             yield json.dumps(MESSAGE).encode()
 
-        hosted = Hosted(200, data(), AsChat("m") if chat else AsMessages("m"), lambda: None)
+        hosted = Hosted(200, data(), dialect("m"), lambda: None)
         hosted.expect("total", 20)
         return await hosted.whole(10)
 
