@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -47,10 +47,11 @@ def _command(name: str, about: str) -> click.Command:
         if name != "train" or _DATABASE not in arguments:
             context.exit(_learn(name, *arguments))
         rest = [argument for argument in arguments if argument != _DATABASE]
-        with NamedTemporaryFile(suffix=".jsonl") as labels:  # which only its owner can read
-            admin_endpoint(*_named()).download("/admin/labels", labels)
-            labels.flush()
-            context.exit(_learn(name, *rest, "--labels", labels.name))
+        with TemporaryDirectory(prefix="fh-labels-") as folder:  # which only its owner can read
+            file = Path(folder) / "labels.jsonl"
+            with file.open("wb") as labels:
+                admin_endpoint(*_named()).download("/admin/labels", labels)
+            context.exit(_learn(name, *rest, "--labels", str(file)))
 
     return click.Command(
         name,

@@ -25,9 +25,6 @@ from router.accounts.store import Store
 
 FLEET = ""
 """The tenant that stands for the whole fleet in ``budget_windows``."""
-QUALITY = "~quality"
-"""The account of the quality loop; no tenant can have this name."""
-_MOST_DAYS = 31
 MARGIN_S = 60.0
 """How much longer than a request may take a reservation lasts."""
 _SWEEP_S = 10.0
@@ -205,42 +202,21 @@ class Budgets:
 
         """
         plan = principal.plan
-        windows = [
-            (FLEET, "day", self._limits["day"]),
-            (FLEET, "month", self._limits["month"]),
-            (principal.tenant, "day", _micros(plan.usd_per_day)),
-            (principal.tenant, "month", _micros(plan.usd_per_month)),
-        ]
-        await self._take(principal.tenant, principal.tenant, windows, (request_id, attempt, micros))
+        usd = (plan.usd_per_day, plan.usd_per_month)
+        await self.take(principal.tenant, principal.tenant, usd, (request_id, attempt, micros))
 
-    async def reserve_for_quality(self, tenant: str, request_id: str, micros: int, usd_per_day: float) -> None:
-        """The same for what the quality loop asks about a request of ``tenant``, on its own account and the fleet's.
+    async def take(self, tenant: str, account: str, usd: tuple[float, float], attempt: tuple[str, int, int]) -> None:
+        """Set money aside from an account's day and month, with ``usd`` in each, and from the fleet's.
 
-        Raises:
-            Refusal: as :meth:`reserve`.
+        ``attempt`` is its request, its number and its worst case; ``tenant`` is whose request it is. Raises as above.
 
         """
         windows = [
             (FLEET, "day", self._limits["day"]),
             (FLEET, "month", self._limits["month"]),
-            (QUALITY, "day", _micros(usd_per_day)),
-            (QUALITY, "month", _micros(usd_per_day) * _MOST_DAYS),
+            (account, "day", _micros(usd[0])),
+            (account, "month", _micros(usd[1])),
         ]
-        await self._take(tenant, QUALITY, windows, (request_id, 1, micros))
-
-    async def settle_for_quality(self, request_id: str, micros: int) -> None:
-        """What it cost in the end.
-
-        Raises:
-            StoreUnavailableError: the database is away; what was reserved is freed when it expires.
-
-        """
-        async with self._store.begin() as connection:
-            await settle_budgets(connection, [request_id], [1], [micros])
-
-    async def _take(
-        self, tenant: str, account: str, windows: Sequence[tuple[str, str, int]], attempt: tuple[str, int, int]
-    ) -> None:
         tenants, kinds, limits = (list(column) for column in zip(*windows, strict=True))
         request_id, number, micros = attempt
         values = {

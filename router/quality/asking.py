@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 import orjson
 
-from cluster.spec import Fleet, Model
-from router.accounts.budget import Budgets, cost_of, worst_case
+from cluster.spec import Model, Quality
+from router.accounts.budget import cost_of, worst_case
 from router.accounts.errors import StoreUnavailableError
+from router.accounts.pot import Pot
 from router.accounts.trail import Leaving, Trail
 from router.backends.contract import Backend
 from router.backends.errors import ConnectError, StatusError, UnfitError, UpstreamError
@@ -58,12 +59,10 @@ class Reply(NamedTuple):
 class Asker:
     """Asks the fleet's models."""
 
-    def __init__(
-        self, fleet: Fleet, targets: Mapping[str, Backend], budgets: Budgets, trail: Trail, tell: Listener
-    ) -> None:
+    def __init__(self, spec: Quality, targets: Mapping[str, Backend], pot: Pot, trail: Trail, tell: Listener) -> None:
         """``tell`` hears of what leaves."""
-        self._quality = fleet.quality
-        self._targets, self._budgets, self._trail, self._tell = targets, budgets, trail, tell
+        self._quality, self._targets = spec, targets
+        self._pot, self._trail, self._tell = pot, trail, tell
         self._unsettled: dict[str, int] = {}
 
     def may(self, name: str, seen: Seen) -> bool:
@@ -103,7 +102,7 @@ class Asker:
         """The same within the loop's money; what may have been charged counts as if it was."""
         await self._settle_the_rest()
         cost = _worst(target.model, request)
-        await self._budgets.reserve_for_quality(seen.tenant, call_id, cost, self._quality.usd_per_day)
+        await self._pot.reserve(seen.tenant, call_id, cost)
         try:
             reply = await self._answer(target, request, seen, why, call_id)
             cost = reply.cost_micros
@@ -136,7 +135,7 @@ class Asker:
     async def _settle_the_rest(self) -> None:
         """Settle what is over; nothing more is reserved while that cannot be."""
         for call_id, cost in list(self._unsettled.items()):
-            await self._budgets.settle_for_quality(call_id, cost)
+            await self._pot.settle(call_id, cost)
             self._unsettled.pop(call_id, None)
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from cluster.spec import Fleet
 from router.accounts.labels import Labels
 from router.accounts.pepper import Pepper
+from router.accounts.pot import Pot
 from router.accounts.sealed import Sealer
 from router.backends.contract import Backend
 from router.books import Books
@@ -44,7 +45,8 @@ async def watching(site: Site, books: Books, pepper: Pepper) -> AsyncIterator[De
     desk: Desk = books
     work: list[Coroutine[Any, Any, None]] = [Following(fleet, offices.store, site.policy, site.home).run()]
     if references_of(fleet):
-        asker = Asker(fleet, site.targets, offices.budgets, offices.trail, site.tell)
+        pot = Pot(offices.budgets, offices.store, fleet.quality.usd_per_day)
+        asker = Asker(fleet.quality, site.targets, pot, offices.trail, site.tell)
         loop = QualityLoop(fleet, Labels(offices.store, Sealer(pepper)), asker, site.tell)
         work.append(loop.run())
         desk = Watched(books, Egress(fleet), fleet.quality.sample, loop.take)

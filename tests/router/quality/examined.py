@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from cluster.spec import Fleet
 from router.opening import Archive
 from tests.router.accounts.test_books import PLANS, Bank
-from tests.router.engine import ANSWERS, Engine, Exchange, Play, until
+from tests.router.engine import ANSWERS, COUNTED, DONE, STOP, Engine, Exchange, Play, delta, until
 from tests.router.gateway import Running, Trio
 from tests.router.hosted import MESSAGE, spilling
 
@@ -41,6 +41,9 @@ def local(*texts: str) -> list[Play]:
 
 def _local(text: str) -> Play:
     async def play(exchange: Exchange) -> None:
+        if exchange.request.get("stream"):
+            exchange.stream(delta(text), STOP, COUNTED, DONE)
+            return
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
         exchange.answer({**ANSWERS["chat/completions"], "choices": [choice]})
 

@@ -25,7 +25,13 @@ async def test_a_loss_in_both_orders(place: Place, *, stream: bool) -> None:
         spent = await bank.rows("SELECT spent_micros, reserved_micros FROM budget_windows WHERE tenant = '~quality'")
         left = await bank.rows("SELECT * FROM egress ORDER BY at")
     assert (line["outcome"], line["request_id"]) == ("loss", answer.header("x-request-id"))
-    expected = {"source": "judged", "tenant": "acme", "model": "s", "tier": "small", "reason": "short-prompt"}
+    expected: dict[str, object] = {
+        "source": "judged",
+        "tenant": "acme",
+        "model": "s",
+        "tier": "small",
+        "reason": "short-prompt",
+    }
     expected |= {"reference": "c", "propensity": 1.0, "score": 0.0, "judge": "c", "judge_version": VERSION}
     assert {name: label[name] for name in expected} == expected
     first, second = (exchange.body.decode() for exchange in place.outside.seen[1:])
