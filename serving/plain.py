@@ -1,12 +1,13 @@
 """Simulated engines without Ray: those of a whole fleet in this process, ready in a second, for load tests and CI.
 
-Behind the same addresses as with Ray, `/<model>/v1`, with `replicas.min` replicas a model that requests go to by how
-busy they are, as HAProxy would. Nothing scales, and one process has one core: enough for a few thousand streams.
+Behind the same addresses as with Ray, `/<model>/v1`, with `replicas.min` replicas a model; requests go to the
+one that is least busy, as HAProxy sends them. Nothing scales, and the process has one core: some thousand streams.
 """
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 
 import psutil
@@ -33,13 +34,17 @@ async def _serve(fleet: Fleet, port: int) -> None:
     begun = time.monotonic()
     models = served(fleet)
     simulations = {
-        f"/{name}": [simulation_of(name, model, fleet.traffic.output_tokens)] * model.replicas.min
+        f"/{name}": [simulation_of(name, model, fleet.traffic.output_tokens)] * model.replicas.at_start
         for name, model in models.items()
     }
-    await listen(simulations, port)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    listener = await listen(simulations, port)
     seconds = round(time.monotonic() - begun, 2)
     memory = psutil.Process().memory_info().rss // len(models)
     for name, model in models.items():
-        emit("model_ready", model=name, seconds=seconds, replicas=model.replicas.min, memory_bytes=memory)
+        emit("model_ready", model=name, seconds=seconds, replicas=model.replicas.at_start, memory_bytes=memory)
     emit("ready", seconds=seconds)
-    await asyncio.Event().wait()
+    await stop.wait()
+    await listener.close()
