@@ -33,7 +33,8 @@ class Replica:
     tp: int = 1
     pp: int = 1
     ep: int = 1
-    """GPUs that share out the experts; weights per GPU are the same as with ``tp``."""
+    """GPUs that share out the experts. With more than ``tp``, attention runs ``ep / tp`` times side by side, each with
+    its own sequences, and this is one of those."""
     kv_bytes: float = 2.0
     """Per number in the KV cache: 1 with ``kv_cache_dtype: fp8``."""
     max_seqs: int = 256
@@ -52,6 +53,11 @@ class Replica:
     def gpus(self) -> int:
         """GPUs that one copy takes."""
         return self.tp * self.pp
+
+    @property
+    def ranks(self) -> float:
+        """Copies that share the same experts, this one included."""
+        return max(1.0, self.ep / self.tp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,11 @@ def weight_bytes(model: Architecture, quant: Quant) -> float:
     return (model.params - model.embedding_params) * quant.weight_bytes + model.embedding_params * 2
 
 
+def expert_bytes(model: Architecture, quant: Quant) -> float:
+    """Bytes of all routed experts, which are part of :func:`weight_bytes`."""
+    return min(model.expert_params * quant.weight_bytes, weight_bytes(model, quant))
+
+
 def kv_bytes_per_token(replica: Replica) -> float:
     """Bytes that one more token takes on each GPU in the layers that keep the whole context."""
     return _layer_bytes(replica) * replica.model.full_layers / replica.pp
@@ -101,7 +112,8 @@ def budget(replica: Replica) -> Budget:
     """Share a GPU's memory out."""
     model = replica.model
     usable = replica.gpu.memory_bytes * USABLE_SHARE * replica.utilization
-    weights = weight_bytes(model, replica.quant) / replica.gpus
+    experts = expert_bytes(model, replica.quant)
+    weights = (weight_bytes(model, replica.quant) - experts * (1 - 1 / replica.ranks)) / replica.gpus
     activations = _activations(replica)
     adapters = replica.lora_slots * _adapter_bytes(replica)
     kv = usable - weights - activations - adapters

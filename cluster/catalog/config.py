@@ -86,7 +86,7 @@ class _Reader:
                 if not 0 < value < _LARGEST:
                     msg = f"{self._path}: {field}: {value} is out of range; give the model's own config.json"
                     raise CatalogError(msg)
-                return value
+                return int(value)
         return 0
 
     def _window(self) -> int:
@@ -95,7 +95,7 @@ class _Reader:
     def _full_every(self, layers: int) -> int:
         kinds = self._config.get("layer_types")
         if isinstance(kinds, list) and kinds:
-            return max(1, round(layers / max(1, sum(kind == "full_attention" for kind in kinds))))
+            return max(1, round(layers / max(1, kinds.count("full_attention"))))
         every = self._get("sliding_window_pattern", "full_attention_interval")
         return every or (layers + 1 if self._window() else 1)  # a window without a pattern is in every layer
 

@@ -12,6 +12,7 @@ from cluster.catalog.models import architecture
 from cluster.catalog.quant import QUANTS, Quant, quant, quant_in
 from cluster.catalog.shape import Architecture
 from cluster.errors import CatalogError
+from cluster.latency.calibration import applied, kept, key
 from cluster.latency.cpu import TINY, CpuTiming
 from cluster.latency.overheads import overheads
 from cluster.latency.roofline import Roofline, roofline
@@ -33,12 +34,29 @@ def timing_of(model: Model) -> EngineTiming:
     model does not fit, and for models that run elsewhere.
     """
     if model.accelerator.type == "cpu":
-        return _on_cpu(model)
+        return applied(_on_cpu(model), kept(calibration_key(model)))
     return timing_for(replica_of(model))
 
 
 def timing_for(replica: Replica) -> Roofline:
     """The timing of one replica from plain figures; raises :class:`~cluster.errors.CatalogError` if it cannot fit."""
+    return applied(_on_gpus(replica), kept(key(replica.model.name, replica.gpu.name, replica.gpus)))
+
+
+def uncalibrated(model: Model) -> Roofline | CpuTiming:
+    """As :func:`timing_of`, before anything that ``freehold calibrate`` kept."""
+    return _on_cpu(model) if model.accelerator.type == "cpu" else _on_gpus(replica_of(model))
+
+
+def calibration_key(model: Model) -> str:
+    """What a calibration of this model is kept under."""
+    if model.accelerator.type == "cpu":
+        return key(shape_of(model).name, "cpu", 0)
+    replica = replica_of(model)
+    return key(replica.model.name, replica.gpu.name, replica.gpus)
+
+
+def _on_gpus(replica: Replica) -> Roofline:
     room = budget(replica)
     if not room.fits:
         raise CatalogError(_too_large(replica, room))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from cluster.latency.overheads import Overheads
 from cluster.latency.timing import Step
-from cluster.memory import Budget, Replica, budget, kv_bytes_per_token, weight_bytes
+from cluster.memory import Budget, Replica, budget, expert_bytes, kv_bytes_per_token, weight_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def roofline(replica: Replica, overheads: Overheads, room: Budget | None = None,
     room = room or budget(replica)
     bandwidth = gpu.bandwidth * overheads.bandwidth_share
     flops = gpu.flops[replica.quant.arithmetic] * overheads.flops_share * tp * replica.pp
-    experts = model.expert_params * replica.quant.weight_bytes
+    experts = expert_bytes(model, replica.quant)
     sums = model.layers * overheads.sum_s if tp > 1 else 0.0
     sent = 8.0 * model.hidden * model.layers * (tp - 1) / tp  # two sums a layer, 2 bytes, there and back
     return Roofline(
@@ -70,9 +70,9 @@ def roofline(replica: Replica, overheads: Overheads, room: Budget | None = None,
         request_s=overheads.request_s,
         fixed_s=overheads.step_s + model.layers * overheads.layer_s + sums,
         seq_s=overheads.seq_s,
-        dense_read_s=max(0.0, weight_bytes(model, replica.quant) - experts) / tp / bandwidth,
-        expert_read_s=experts / tp / bandwidth,
-        miss=1 - model.experts_per_token / model.experts if model.experts else 1.0,
+        dense_read_s=(weight_bytes(model, replica.quant) - experts) / tp / bandwidth,
+        expert_read_s=experts / tp / replica.ranks / bandwidth,
+        miss=(1 - model.experts_per_token / model.experts) ** replica.ranks if model.experts else 1.0,
         token_s=2 * model.active_params / flops + sent / gpu.link / replica.pp,
         kv_read_s=kv_bytes_per_token(replica) / bandwidth,
         pair_s=4.0 * _attended(replica) / (gpu.flops["bf16"] * overheads.flops_share * tp * replica.pp),

@@ -1,0 +1,102 @@
+"""Latencies of a running fleet at one load after another, or out of files that ``vllm bench serve`` wrote."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from cluster.client.ask import Answer, Question, ask_streaming
+from cluster.client.http import Endpoint
+from cluster.errors import UsageError
+from cluster.latency.calibration import Point
+
+_WORDS = (
+    "river",
+    "stone",
+    "paper",
+    "light",
+    "engine",
+    "garden",
+    "winter",
+    "number",
+    "silver",
+    "letter",
+    "market",
+    "cloud",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked at each load."""
+
+    model: str
+    words: int = 200
+    """In a prompt; drawn anew for each, so that no prefix cache helps."""
+    max_tokens: int = 64
+    each: int = 5
+    """Requests of each caller; the first, which all send at once, is not counted."""
+    seed: int = 1
+
+
+def measure(endpoint: Endpoint, plan: Plan, callers: int, on_done: Callable[[], None] = lambda: None) -> Point:
+    """Keep ``callers`` requests under way until each caller had its share of answers; medians over all of them."""
+
+    def call(number: int) -> list[Answer]:
+        draw = random.Random(f"{plan.seed} {callers} {number}")  # noqa: S311 - words, no secrets
+        answers = []
+        for _ in range(plan.each):
+            text = " ".join(draw.choices(_WORDS, k=plan.words))
+            question = Question([{"role": "user", "content": text}], plan.model, plan.max_tokens)
+            answers.append(ask_streaming(endpoint, question))
+            on_done()
+        return answers[1:]
+
+    with ThreadPoolExecutor(callers) as pool:
+        answers = [answer for some in pool.map(call, range(callers)) for answer in some]
+    timed = [answer for answer in answers if answer.ttft_s is not None and answer.tpot_s is not None]
+    if not timed:
+        msg = f"{plan.model} answered nothing that can be timed: it needs answers of two tokens and more"
+        raise UsageError(msg)
+    return Point(
+        prompt=sum(answer.prompt_tokens for answer in timed) / len(timed),
+        output=sum(answer.completion_tokens for answer in timed) / len(timed),
+        ttft_s=median(answer.ttft_s or 0.0 for answer in timed),
+        tpot_s=median(answer.tpot_s or 0.0 for answer in timed),
+        callers=callers,
+    )
+
+
+def from_bench(file: Path) -> Point:
+    """One result of ``vllm bench serve --save-result``; raises UsageError that names the file and what it lacks."""
+    try:
+        held = json.loads(file.read_text(encoding="utf-8"))
+        return _point(held)
+    except (ValueError, KeyError, TypeError, ZeroDivisionError) as exc:
+        msg = f"{file}: no result of vllm bench serve --save-result: {exc!r}"
+        raise UsageError(msg) from exc
+
+
+def _point(held: Mapping[str, Any]) -> Point:
+    completed = int(held["completed"])
+    limit, rate = held.get("max_concurrency"), held.get("request_rate", "inf")
+    callers = float(limit or (completed if rate == "inf" else 0))
+    point = Point(
+        prompt=float(held["total_input_tokens"]) / completed,
+        output=float(held["total_output_tokens"]) / completed,
+        ttft_s=float(held["mean_ttft_ms"]) / 1e3,
+        tpot_s=float(held["mean_tpot_ms"]) / 1e3,
+        callers=callers,
+        rate=0.0 if callers else float(rate),
+        at_once=min(1.0, callers / completed) if rate == "inf" else 0.0,
+    )
+    if min(point.prompt, point.output, point.ttft_s, point.tpot_s) <= 0:
+        msg = "lengths and latencies must be above 0"
+        raise ValueError(msg)
+    return point
