@@ -83,12 +83,20 @@ def test_what_vllm_would_not_take_is_refused_early(fields: dict[str, Any], cause
         engine_kwargs("m", _model(**fields))
 
 
+def test_adapters_are_loaded_at_the_start() -> None:
+    """Each under its own name; as many at once as there are."""
+    found = engine_kwargs("m", _model(adapters={"poet": "x/poet", "sql": "./sql"}))
+    assert found["lora_modules"] == [{"name": "poet", "path": "x/poet"}, {"name": "sql", "path": "./sql"}]
+    assert (found["enable_lora"], found["max_loras"]) == (True, 2)
+
+
 def test_every_derived_argument_is_one_of_vllms() -> None:
     """What this package adds by itself exists in the installed vLLM."""
     everything = [
         _model(source="builtin:tiny-small", capabilities=["chat", "tools"], revision="r"),
         _model(accelerator=GPU),
         _model(capabilities=["embeddings"]),
+        _model(adapters={"poet": "x/poet"}),
     ]
     for model in everything:
         assert engine_kwargs("m", model).keys() <= known_arguments()
