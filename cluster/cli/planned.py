@@ -105,8 +105,17 @@ def _compared(facts: Report) -> Iterator[str]:
     if facts.splits:
         known = (f"{share:.0%}: {usd:,.0f}" for share, usd in facts.splits.items() if usd is not None)
         yield f"A month by the large tier's share: {', '.join(known)}."
+    yield f"Dollars an hour on demand: {'; '.join(_prices(facts.choices[0])) or 'nothing, on this machine'}."
     if facts.no_hosting:
         yield f"No peak goes to a hosted model: {facts.no_hosting}."
+
+
+def _prices(choice: Choice) -> Iterator[str]:
+    """What an hour on demand costs, and who says so."""
+    options = {one.option.setup.gpu.name: one.option for one in choice.tiers.values() if one.option.setup.gpu}
+    for name, option in options.items():
+        if option.hourly:
+            yield f"{name} {option.hourly.usd[Pay.ON_DEMAND]:.2f} ({option.hourly.source})"
 
 
 def _times(usd: float, plan: float) -> str:

@@ -42,7 +42,7 @@ def all_large(fleet: Fleet, demand: Demand, tiers: tuple[Tier, ...]) -> tuple[st
         model = Model(source=SEVENTY_B, context_length=context, accelerator=Accelerator(type="H100", count=1))
         stored = fleet.planning.model_copy(update={"quantizations": fleet.planning.quantizations or ("fp8",)})
         judged = list(options(model, stored, demand.mix, fleet.slo))
-        large = tier_of("large", SEVENTY_B, judged, demand.rates, fleet.planning, None)
+        large = tier_of("large", SEVENTY_B, judged, demand.rates, fleet.planning)
     return large.model, cheapest((large,), {"large": demand.rates}, fleet.planning)
 
 

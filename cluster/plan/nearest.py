@@ -11,7 +11,7 @@ import numpy as np
 
 from cluster.demand import Demand
 from cluster.plan.options import Option
-from cluster.plan.search import Choice, Tier, choices, rejected, search
+from cluster.plan.search import Choice, Tier, choices, rejected, search, tier_of
 from cluster.spec import Fleet, Slo
 from cluster.steady import State, percentile
 
@@ -47,7 +47,9 @@ def because(tiers: tuple[Tier, ...], fleet: Fleet) -> str:
 def nearest(
     fleet: Fleet, demand: Demand, tiers: tuple[Tier, ...], seen: Callable[[], None] = lambda: None
 ) -> Nearest | None:
-    """The first plan that is found when more GPUs, more choices or weaker promises are allowed; None where none is."""
+    """The first plan for less traffic, weaker promises, more GPUs or more choices, in this order; None without any."""
+    if fleet.planning.max_gpus and (less := _less(fleet, demand, tiers)):
+        return less
     for given_up, other in _weaker(fleet, tiers):
         found = search(other, demand, seen)
         if chosen := choices(found, other):
@@ -55,22 +57,34 @@ def nearest(
     return None
 
 
+def _less(fleet: Fleet, demand: Demand, tiers: tuple[Tier, ...]) -> Nearest | None:
+    """The highest share of the traffic that the GPUs at hand do hold."""
+    for percent in range(95, 0, -5):
+        smaller = tuple(
+            tier_of(tier.name, tier.model, list(tier.options), demand.rate(tier.name) * percent / 100, fleet.planning)
+            for tier in tiers
+        )
+        if chosen := choices(smaller, fleet):
+            return Nearest(f"for {percent} % of the traffic", fleet, smaller, chosen[0])
+    return None
+
+
 def _weaker(fleet: Fleet, tiers: tuple[Tier, ...]) -> Iterator[tuple[str, Fleet]]:
     planning = fleet.planning
     unlimited = planning.model_copy(update={"max_gpus": {}})
-    if planning.max_gpus:
-        yield "without planning.max_gpus", fleet.model_copy(update={"planning": unlimited})
     wider = unlimited.model_copy(
         update={"gpus": (), "tensor_parallel": (1, 2, 4, 8), "quantizations": ("bf16", "fp8", "int4")}
     )
-    slo, text = fleet.slo, []
+    slo = fleet.slo
     for tier in tiers:
         able = [option for option in tier.options if option.work is not None]
         if not tier.sized and able:
             slo = _kept(slo, able)
     text = [f"slo.{name} {_of(slo, name)} instead of {_of(fleet.slo, name)}" for name in _differing(slo, fleet.slo)]
     if text:
-        yield ", ".join(text), fleet.model_copy(update={"slo": slo, "planning": unlimited})
+        yield ", ".join(text), fleet.model_copy(update={"slo": slo})
+    if planning.max_gpus:
+        yield "without planning.max_gpus", fleet.model_copy(update={"slo": slo, "planning": unlimited})
     yield (
         "with every GPU type, 1 to 8 of them a replica, and weights in bf16, fp8 or int4",
         fleet.model_copy(update={"planning": wider}),

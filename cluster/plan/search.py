@@ -76,7 +76,7 @@ def search(fleet: Fleet, demand: Demand, seen: Callable[[], None] = lambda: None
 
 
 def tier_of(  # noqa: PLR0913, PLR0917 - what a tier's search has found so far
-    name: str, model: str, judged: list[Option], rates: Floats, planning: Planning, hosted: Hosted | None
+    name: str, model: str, judged: list[Option], rates: Floats, planning: Planning, hosted: Hosted | None = None
 ) -> Tier:
     """A tier from its judged options."""
     local = sorted((sized(option, rates, planning) for option in judged if not option.why_not), key=lambda one: one.usd)

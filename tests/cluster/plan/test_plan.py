@@ -163,6 +163,12 @@ def test_why_no_peak_may_be_hosted(spillover: dict[str, Any], why: str) -> None:
             {"planning": {"gpus": ["H100"], "max_gpus": {"H100": 2}}}, "planning.max_gpus", "without", id="too few GPUs"
         ),
         pytest.param(
+            {"planning": {"gpus": ["H100"], "max_gpus": {"H100": 6}}, "traffic": {"requests_per_second": 80}},
+            "planning.max_gpus",
+            "for ",
+            id="too much traffic",
+        ),
+        pytest.param(
             {"planning": {"gpus": ["L4"], "tensor_parallel": [1]}}, "does not fit", "with every GPU", id="fits nowhere"
         ),
     ],
