@@ -89,7 +89,7 @@ def _latest(metrics: Mapping[str, Mapping[Any, Sequence[Sample]]]) -> dict[Any, 
 def config(fleet: Fleet, name: str, model: Model) -> dict[str, Any]:
     """A model's ``autoscaling_config``; raises EngineFailedError where there are no figures to scale by."""
     replicas = model.replicas
-    bounds = {"min_replicas": replicas.min, "max_replicas": replicas.max}
+    bounds = {"min_replicas": replicas.min, "initial_replicas": replicas.at_start, "max_replicas": replicas.max}
     if replicas.autoscaling is Autoscaling.ONGOING or replicas.min == replicas.max:
         return bounds | {
             "target_ongoing_requests": replicas.target_ongoing_requests,

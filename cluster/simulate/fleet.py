@@ -74,7 +74,7 @@ def _service(fleet: Fleet, name: str, requests: Requests) -> Service:
         scaler=_scaler(fleet, model, timing, requests),
         min_replicas=replicas.min,
         max_replicas=replicas.max,
-        initial_replicas=replicas.min,
+        initial_replicas=replicas.at_start,
         gpus=model.accelerator.count,
         cold_start_s=replicas.cold_start_s,
         limits=limits_of(fleet.slo),
@@ -99,7 +99,7 @@ def _scaler(fleet: Fleet, model: Model, timing: EngineTiming, requests: Requests
         upscale_delay_s=replicas.upscale_delay_s,
         downscale_delay_s=replicas.downscale_delay_s,
     )
-    return OngoingScaler(ongoing, replicas.min)
+    return OngoingScaler(ongoing, replicas.at_start)
 
 
 def _some(arrivals: Arrivals, mask: NDArray[np.bool_]) -> Requests:

@@ -15,6 +15,7 @@ from router.decide.spill import LoadOf, Spill
 from router.wire.errors import Refusal
 
 _TOO_MANY = 429
+_LONGEST_S = 60
 
 
 class Saturation:
@@ -26,7 +27,7 @@ class Saturation:
         self._order = fleet.routing.when_busy
         self._slo_s = fleet.slo.ttft_p95_s
         most = fleet.routing.busy_in_flight
-        self._most = {name: most * model.replicas.min for name, model in fleet.models.items()}
+        self._most = {name: most * model.replicas.at_start for name, model in fleet.models.items()}
 
     def is_busy(self, name: str, now: Load) -> bool:
         """Whether a model is saturated: too many requests at it, or a first token that would come too late."""
@@ -82,4 +83,4 @@ class Saturation:
 
 def _saturated(decision: Decision, now: Load) -> Refusal:
     msg = f"{decision.model} is saturated, and your plan would rather be refused than wait."
-    return Refusal(_TOO_MANY, msg, code="saturated", retry_after=max(1, math.ceil(now.ttft_s)))
+    return Refusal(_TOO_MANY, msg, code="saturated", retry_after=min(_LONGEST_S, max(1, math.ceil(now.ttft_s))))
