@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.router.client import Client
 from tests.router.doubtful import LAST, ROLE, SAID, TOKENS, begins, plain, sure, weighing, word
-from tests.router.engine import DONE, STOP, USAGE, WORDS, Exchange, event, soon
+from tests.router.engine import COUNTED, DONE, STOP, USAGE, WORDS, Exchange, event, soon
 from tests.router.gateway import Running, Trio, chat
 
 pytestmark = pytest.mark.anyio
@@ -37,6 +39,30 @@ async def test_a_kept_stream_is_what_it_would_be_without(gateway: Running, engin
     assert answer.header("x-freehold-cascade").startswith("kept; held_ms=")
     asked = engines.small.seen[0].request
     assert (asked["logprobs"], asked["top_logprobs"], asked["stream"]) == (True, 0, True)
+
+
+@pytest.mark.parametrize("size", [1, 7, 61, 1 << 20], ids=str)
+@pytest.mark.parametrize("spaced", [False, True], ids=["vLLM", "others"])
+async def test_however_the_engine_cuts(engines: Trio, size: int, spaced: bool) -> None:
+    """Pieces that cut events and tokens anywhere, or all at once, in any server's spelling, come to the same."""
+    stream = b"".join((ROLE, *(word(text, -0.1, spaced=spaced) for text in SAID), LAST, COUNTED, DONE))
+
+    async def crumbs(exchange: Exchange) -> None:
+        exchange.begin()
+        for start in range(0, len(stream), size):
+            exchange.piece(stream[start : start + size])
+            await asyncio.sleep(0)
+        exchange.end()
+
+    engines.small.then(crumbs, crumbs)
+    async with Running(weighing(engines, 0.0001)) as gateway:
+        answer, whole = await gateway.chat(stream=True), await gateway.chat()
+        [trial, _] = [line for line in gateway.lines if line["event"] == "cascade"]
+    assert (trial["tokens"], trial["mean_logprob"]) == (TOKENS, -0.1)
+    choices = [json.loads(data)["choices"][0] for data in answer.events if data != "[DONE]"]
+    assert "".join(choice["delta"].get("content", "") for choice in choices) == "".join(SAID)
+    assert {choice["logprobs"] for choice in choices} == {None}
+    assert whole.json["choices"][0]["message"]["content"] == "".join(SAID)
 
 
 async def test_a_doubtful_stream_is_given_up_early(gateway: Running, engines: Trio) -> None:
