@@ -118,20 +118,21 @@ class Trial:
         """
         spec = self._cascade.spec
         self._heard = time.monotonic()
-        self.tokens, pieces, piece = data.count(A_TOKEN), data.count(endpoint.piece), data
+        pieces = seen = 0
         try:
             async with asyncio.timeout(spec.hold_seconds):
-                while (
-                    self.tokens < spec.tokens
-                    and (self.tokens or pieces < _SILENT)
-                    and not _has_end(data, piece, endpoint)
-                ):
+                while True:
+                    end = data.rfind(b"\n") + 1
+                    self.tokens += data.count(A_TOKEN, seen, end)
+                    pieces += data.count(endpoint.piece, seen, end)
+                    silent = pieces >= _SILENT and not self.tokens
+                    if self.tokens >= spec.tokens or silent or _has_end(data[seen:end], endpoint):
+                        break
+                    seen = end
                     exchange.expect("between_tokens", between_tokens)
                     piece = await exchange.read()
                     if not piece:
                         break
-                    self.tokens += (data[1 - len(A_TOKEN) :] + piece).count(A_TOKEN)
-                    pieces += piece.count(endpoint.piece)
                     data += piece
         except TimeoutError:
             pass
@@ -155,13 +156,9 @@ class Trial:
         return decision
 
 
-def _has_end(data: bytes, piece: bytes, endpoint: Endpoint) -> bool:
-    """Whether the stream's ending came with its last piece."""
-    tail = data[-len(piece) - _LONGEST_ENDING :]
-    return any(tail.startswith(ending) or b"\n" + ending in tail for ending in endpoint.endings)
-
-
-_LONGEST_ENDING = 32
+def _has_end(lines: bytes, endpoint: Endpoint) -> bool:
+    """Whether the stream's ending is among whole lines of it."""
+    return any(lines.startswith(ending) or b"\n" + ending in lines for ending in endpoint.endings)
 
 
 def _is_plain(ask: Ask, request: Request) -> bool:
