@@ -32,6 +32,8 @@ class Thread(NamedTuple):
     messages: int
     named: bool
     """The caller says which conversation it is, in a header."""
+    opening_tokens: int = 0
+    """Of its first messages, up to the user's first; estimated."""
 
 
 class Ask(NamedTuple):

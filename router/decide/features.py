@@ -23,10 +23,11 @@ _TALK = frozenset({"annotations", "input_schema", "parameters"})
 """Fields whose addresses nobody opens: an earlier answer's sources, a tool's arguments."""
 
 
-class _Tally:
+class Tally:
     """Text and images found so far."""
 
     def __init__(self) -> None:
+        """Nothing, yet."""
         self.tokens = 0
         self.bytes = 0
         self.images = 0
@@ -86,7 +87,7 @@ def understand(endpoint: Endpoint, request: Request) -> Ask:
         Refusal: 400; it asks an engine to fetch an address.
 
     """
-    tally = _Tally()
+    tally = Tally()
     _READERS[endpoint.kind](request, tally)
     return Ask(
         kind=endpoint.kind,
@@ -116,7 +117,7 @@ def _answer_tokens(endpoint: Endpoint, request: Request) -> int:
     return found or 0
 
 
-def _needs(endpoint: Endpoint, request: Request, tally: _Tally) -> frozenset[Capability]:
+def _needs(endpoint: Endpoint, request: Request, tally: Tally) -> frozenset[Capability]:
     if endpoint.kind is Kind.EMBEDDING:
         return _EMBEDDINGS
     if not (tally.images or "tools" in request or "response_format" in request or "text" in request):
@@ -139,7 +140,7 @@ _CHAT = frozenset({Capability.CHAT})
 _EMBEDDINGS = frozenset({Capability.EMBEDDINGS})
 
 
-def _read_chat(request: Request, tally: _Tally) -> None:
+def _read_chat(request: Request, tally: Tally) -> None:
     for message in request["messages"]:
         tally.tokens += PER_MESSAGE
         tally.bytes += PER_MESSAGE
@@ -156,12 +157,12 @@ def _read_chat(request: Request, tally: _Tally) -> None:
         tally.text(orjson.dumps(request["tools"]).decode())
 
 
-def _read_prompt(request: Request, tally: _Tally) -> None:
+def _read_prompt(request: Request, tally: Tally) -> None:
     """The longest prompt decides: each one is a sequence of its own."""
     prompt = request["input"] if "input" in request else request["prompt"]
     alone = not isinstance(prompt, list) or (prompt and isinstance(prompt[0], int))
     for one in [prompt] if alone else prompt:
-        size = _Tally()
+        size = Tally()
         if isinstance(one, str):
             size.text(one)
             tally.said.append(one)
@@ -171,7 +172,7 @@ def _read_prompt(request: Request, tally: _Tally) -> None:
         tally.tokens, tally.bytes = max(tally.tokens, size.tokens), max(tally.bytes, size.bytes)
 
 
-def _read_items(request: Request, tally: _Tally) -> None:
+def _read_items(request: Request, tally: Tally) -> None:
     for field in ("instructions", "system", "input", "messages", "tools"):
         if request.get(field):
             tally.listens = field in _USERS

@@ -3,7 +3,8 @@
 A conversation is the one that the caller names in ``x-freehold-conversation``, or else one that begins with the same
 system prompt and first message of the same tenant and user and has grown since. So requests that share their first
 messages and are no conversation, such as a batch with the same examples, are each decided for themselves.
-Nothing that was said can be read from what is kept. Neighbour: :mod:`router.decide.policy`.
+Nothing that was said can be read from what is kept. What another worker has kept is not known here; a conversation with
+a name is then judged by its first message, as it was there. Neighbour: :mod:`router.decide.policy`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import orjson
 
 from router.decide.facts import Thread
+from router.decide.features import PER_MESSAGE, Tally
 from router.wire.endpoints import Kind
 from router.wire.errors import Refusal
 
@@ -44,17 +46,18 @@ class Pins:
         """
         if not self._most:
             return None
-        messages = request["messages"] if kind in {Kind.CHAT, Kind.MESSAGES} else ()
+        messages = request["messages"] if kind in {Kind.CHAT, Kind.MESSAGES} else []
+        begun = _beginning(messages)
         name = next((value for header, value in headers if header == HEADER), b"")
         if len(name) > LONGEST_NAME:
             msg = f"{HEADER.decode()}: at most {LONGEST_NAME} characters."
             raise Refusal(400, msg, param=HEADER.decode(), code="invalid_value")
         if name:
-            return Thread(self._digest([tenant, name.decode("latin-1")]), len(messages), named=True)
-        begun = _beginning(messages)
-        if begun is None:
+            digest = self._digest([tenant, name.decode("latin-1")])
+            return Thread(digest, len(messages), named=True, opening_tokens=_tokens([request.get("system"), *begun]))
+        if not begun:
             return None
-        said = [tenant, request.get("user"), _cut(request.get("system")), *begun]
+        said = [tenant, request.get("user"), *map(_cut, (request.get("system"), *begun))]
         return Thread(self._digest(said), len(messages), named=False)
 
     def _digest(self, said: list[Any]) -> bytes:
@@ -78,14 +81,22 @@ class Pins:
             self._kept.popitem(last=False)
 
 
-def _beginning(messages: Iterable[dict[str, Any]]) -> list[Any] | None:
-    """The messages up to the user's first; None where there is none."""
-    begun: list[Any] = []
-    for message in messages:
-        begun.append(_cut(message.get("content")))
+def _beginning(messages: list[dict[str, Any]]) -> list[Any]:
+    """What the messages up to the user's first hold; nothing where there is none."""
+    for at, message in enumerate(messages):
         if message["role"] == "user":
-            return begun
-    return None
+            return [one.get("content") for one in messages[: at + 1]]
+    return []
+
+
+def _tokens(contents: list[Any]) -> int:
+    """Estimated as :mod:`router.decide.features` does."""
+    tally = Tally()
+    for content in contents:
+        if content:
+            tally.tokens += PER_MESSAGE
+            tally.walk(content, "content")
+    return tally.tokens
 
 
 def _cut(content: Any) -> Any:  # noqa: ANN401 - text or parts

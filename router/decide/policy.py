@@ -65,6 +65,8 @@ class Policy:
             tier = self._tier_of[pinned]
             self._scorer.took(tier)
             return Verdict(tier, Reason.PINNED, model=pinned)
+        if thread is not None and thread.named and len(ask.said) > 1:
+            ask = ask._replace(said=ask.said[:1], prompt_tokens=thread.opening_tokens)
         return self._scorer.tier(ask)
 
     def remember(self, ask: Ask, decision: Decision) -> None:

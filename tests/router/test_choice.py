@@ -139,6 +139,20 @@ async def test_a_conversation_moves_when_it_must(gateway: Running, engines: Trio
     assert (response.header("x-freehold-model"), response.header("x-freehold-reason")) == ("l", "only-able")
 
 
+@pytest.mark.parametrize("system", ["Be brief.", "word " * 2000], ids=["short", "long"])
+async def test_another_worker_comes_to_the_same(engines: Trio, system: str) -> None:
+    """It knows nothing of a conversation with a name, and judges it by how it began."""
+    begun = [{"role": "system", "content": system}, {"role": "user", "content": "Tell me of Rome."}]
+    grown = [*begun, {"role": "assistant", "content": "It is old."}, {"role": "user", "content": "word " * 1500}]
+    models = set()
+    for messages in (begun, grown):
+        async with Running(fleet_of(engines)) as worker:
+            body = chat(messages=messages)
+            response = await worker.post("/v1/chat/completions", body, x_freehold_conversation="a")
+            models.add(response.header("x-freehold-model"))
+    assert models == {"l" if len(system) > 4000 else "s"}
+
+
 async def test_a_batch_is_no_conversation(gateway: Running) -> None:
     """The same examples before each question: each is decided for itself."""
     short, long = turns("2+2", "4", "3+3"), turns("2+2", "4", "word " * 2000)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
 
 from cluster.errors import UsageError
+from cluster.spec import Routing
 from router.decide.cascade import Signals, surprise
 from router.learn.artefact import Shelf
 from router.learn.promoted import CASCADE, doubt
@@ -15,6 +17,25 @@ from tests.router.gateway import Running, chat, fleet_of
 from tests.router.learn.prompts import labels
 
 pytestmark = pytest.mark.anyio
+
+
+async def test_a_dial_of_quality_is_met_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """By the curve in the card; each decision tells its score and what quality to expect."""
+    caplog.set_level(logging.INFO)
+    train(labels(300), {}, 0, tmp_path / "made")
+    Shelf(tmp_path).promote(tmp_path / "made")
+    fleet = fleet_of(NOWHERE, NOWHERE, NOWHERE)
+    fleet = fleet.model_copy(update={"routing": Routing(quality=0.9)})
+    async with Running(fleet, home=tmp_path) as gateway:
+        found = (await gateway.post("/v1/route", chat("What is the capital of Peru? Asked for the 5th time."))).json
+    assert found["dial"]["met"] is True
+    assert 0 < found["dial"]["large_share"] < 1
+    assert found["dial"]["says"] in caplog.messages
+    assert -1 <= found["score"] <= 1
+    small, large = found["candidates"]
+    assert (small["model"], large["expected_quality"]) == ("s", 1)
+    assert 0.5 < small["expected_quality"] <= 1
+
 
 NOWHERE = "http://127.0.0.1:9"
 
