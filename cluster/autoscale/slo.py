@@ -20,7 +20,7 @@ _PRIOR = 50.0
 """Requests that the expected lengths count as."""
 _HALF = 2000.0
 """Requests after which half of what was seen is forgotten."""
-_AIM = 0.9
+_AIM = 0.8
 """Part of the permitted late answers that is aimed at; the rest is for mornings that nothing foretold."""
 _LOW, _HIGH, _MOST = 0.6, 4.0, 8.0
 """Bounds of what is learned, and of one correction in units of the permitted late answers."""

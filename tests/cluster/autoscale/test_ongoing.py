@@ -56,7 +56,8 @@ def test_it_decides_as_ray_does(
 
     settings = Ongoing(target, LOOK_S, *delays, *factors)
     config, policy = rays_own(settings)
-    ours, state, theirs = OngoingScaler(settings, 1), {}, 1
+    state: dict[str, Any] = {}
+    ours, theirs = OngoingScaler(settings, 1), 1
     for number, load in enumerate(loads):
         now = number * LOOK_S
         context = AutoscalingContext(
