@@ -12,10 +12,12 @@ import click
 
 from cluster.cli.accounts import backup, export, restore, usage
 from cluster.cli.ask import chat, replay, route
+from cluster.cli.calibrate import calibrate
 from cluster.cli.group import ErrorsAsLines
 from cluster.cli.keys import keys
 from cluster.cli.kube import helm_values
 from cluster.cli.plan import plan
+from cluster.cli.predict import predict
 from cluster.cli.quality import egress, quality
 from cluster.cli.router import router
 from cluster.cli.run import down, logs, rehearse, status, up
@@ -33,7 +35,7 @@ def freehold() -> None:
 
 
 for command in (
-    *(plan, simulate, up, rehearse, down, status, logs, chat, route, replay, router),
+    *(plan, simulate, predict, calibrate, up, rehearse, down, status, logs, chat, route, replay, router),
     *(keys, tenants, usage, egress, quality, export, backup, restore, schema, helm_values),
 ):
     freehold.add_command(command)
