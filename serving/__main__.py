@@ -18,6 +18,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
@@ -60,10 +61,22 @@ def main() -> int:
     return 0
 
 
+def _check(fleet: Fleet) -> None:
+    """Refuse what vLLM would refuse, simulated or not; its arguments only where it is installed to ask."""
+    for name, model in served(fleet).items():
+        simulated = model.engine is Engine.SIMULATED
+        if simulated:
+            simulation_of(name, model, fleet.traffic.output_tokens)
+        if not simulated or (model.source and find_spec("vllm")):
+            engine_kwargs(name, model)
+
+
 def _serve(asked: argparse.Namespace) -> None:
     if asked.plain:
+        fleet = load_fleet(asked.fleet)
+        _check(fleet)
         proxy.check_free(asked.port)
-        plain.serve(load_fleet(asked.fleet), asked.port)
+        plain.serve(fleet, asked.port)
     else:
         serve(asked.fleet.absolute(), asked.port, asked.scratch)
 
@@ -77,11 +90,7 @@ class DriverFailedError(Exception):
 def serve(file: Path, port: int, given: Path | None = None) -> None:
     """Check what can be checked in a second, make the weights, then watch the driver; ``given`` is for scratch."""
     fleet = load_fleet(file)
-    for name, model in served(fleet).items():
-        if model.engine is Engine.SIMULATED:
-            simulation_of(name, model, fleet.traffic.output_tokens)
-        else:
-            engine_kwargs(name, model)
+    _check(fleet)
     proxy.check_free(port)
     begun = time.monotonic()
     for model in served(fleet).values():

@@ -15,10 +15,10 @@ import pytest
 MODEL = "models: { m: { source: builtin:tiny-small, engine_args: { %s } } }\nname: f\n"
 
 
-def _serve(home: Path, fleet: str, port: int) -> tuple[int, list[dict[str, Any]]]:
+def _serve(home: Path, fleet: str, port: int, *options: str) -> tuple[int, list[dict[str, Any]]]:
     file = home / "fleet.yaml"
     file.write_text(fleet)
-    command = [sys.executable, "-m", "serving", "--fleet", str(file), "--port", str(port)]
+    command = [sys.executable, "-m", "serving", "--fleet", str(file), "--port", str(port), *options]
     environment = {**os.environ, "FREEHOLD_HOME": str(home / "home")}
     result = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
     return result.returncode, [json.loads(line) for line in result.stdout.splitlines()]
@@ -53,3 +53,12 @@ def test_a_wrong_fleet_file_is_wrong_use(tmp_path: Path) -> None:
     code, events = _serve(tmp_path, "name: f\nmodels: 3\n", 1)
     assert code == 2
     assert events[0]["event"] == "failed"
+
+
+@pytest.mark.parametrize("options", [[], ["--plain"]], ids=["ray", "plain"])
+def test_a_rehearsal_refuses_what_vllm_would(tmp_path: Path, options: list[str]) -> None:
+    """A simulated engine's arguments are vLLM's, too."""
+    model = MODEL % "max_num_sesq: 1"
+    code, events = _serve(tmp_path, model.replace("{ source:", "{ engine: simulated, source:"), 1, *options)
+    assert code == 3
+    assert "max_num_seqs" in events[0]["cause"]
