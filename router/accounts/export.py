@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, LargeBinary, Select, Text, cast, func, select
+import orjson
+from sqlalchemy import Column, ColumnElement, LargeBinary, Row, Select, Text, cast, func, select
 
+from router.accounts.sealed import Sealer
 from router.accounts.store import Store
 from router.accounts.tables import (
     budget_windows,
@@ -21,6 +23,7 @@ from router.accounts.tables import (
     quota_windows,
     reservations,
     responses,
+    samples,
     tenants,
     usage_days,
 )
@@ -31,8 +34,8 @@ _ROWS = 1000
 _FOR_CHECKING = {"digest", "pepper"}
 
 
-async def export(store: Store, tenant: str) -> AsyncIterator[bytes]:
-    """Lines ``{"table": …, "row": {…}}``, many at a time; none for a tenant that there is not.
+async def export(store: Store, tenant: str, sealer: Sealer) -> AsyncIterator[bytes]:
+    """Lines ``{"table": …, "row": {…}}``, many at a time; none for a tenant that there is not. Prompts are unsealed.
 
     Raises:
         StoreUnavailableError: the database is away; what came so far is not all.
@@ -44,6 +47,16 @@ async def export(store: Store, tenant: str) -> AsyncIterator[bytes]:
             async with connection.stream(query.execution_options(yield_per=_ROWS)) as rows:
                 async for part in rows.partitions():
                     yield "".join(f"{line}\n" for (line,) in part).encode()
+        sampled = select(samples).where(samples.c.tenant == tenant).execution_options(yield_per=_ROWS)
+        async with connection.stream(sampled) as rows:
+            async for part in rows.partitions():
+                yield b"".join(_line(row, sealer) for row in part)
+
+
+def _line(row: Row[Any], sealer: Sealer) -> bytes:
+    words = sealer.unseal(row.tenant, row.request_id, bytes(row.prompt))
+    plain = {"tenant": row.tenant, "request_id": row.request_id, "prompt": words, "expires_at": row.expires_at}
+    return orjson.dumps({"table": "samples", "row": plain}, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _queries(tenant: str) -> Iterator[Select[str]]:

@@ -7,10 +7,13 @@ and for some days. Rows go with their tenant. Neighbours: :mod:`router.quality` 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
+from sqlalchemy.exc import DBAPIError
 
+from router.accounts.errors import StoreUnavailableError
 from router.accounts.sealed import Sealer
 from router.accounts.store import Store
 
@@ -107,8 +110,7 @@ class Labels:
             StoreUnavailableError: the database is away.
 
         """
-        async with self._store.begin() as connection:
-            await connection.execute(_WRITE, label._asdict())
+        await self._execute(_WRITE, label._asdict())
 
     async def keep(self, tenant: str, request_id: str, words: str, days: int) -> None:
         """Keep what was said, sealed, for so many days.
@@ -118,9 +120,16 @@ class Labels:
 
         """
         sealed = self._sealer.seal(tenant, request_id, words)
-        async with self._store.begin() as connection:
-            values = {"tenant": tenant, "request_id": request_id, "prompt": sealed, "days": days}
-            await connection.execute(_KEEP, values)
+        await self._execute(_KEEP, {"tenant": tenant, "request_id": request_id, "prompt": sealed, "days": days})
+
+    async def _execute(self, statement: TextClause, values: Mapping[str, Any]) -> None:
+        """A database that refuses a row is as good as away: a label less."""
+        try:
+            async with self._store.begin() as connection:
+                await connection.execute(statement, values)
+        except DBAPIError as exc:
+            msg = f"the database refuses a label: {exc.orig}"
+            raise StoreUnavailableError(msg) from exc
 
     async def answered(self, tenant: str, request_id: str) -> Answered | None:
         """A complete answer that the tenant had lately; None where there is none of that id.

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Select, cast, func, select, text
+from sqlalchemy.exc import DBAPIError
 
 from router.accounts.errors import StoreUnavailableError
 from router.accounts.limited import accounts_away, unknown_tenant
@@ -61,14 +62,14 @@ class Trail:
         """Have it on record; only then may it go.
 
         Raises:
-            Refusal: 503 when the database is away, 401 for a deleted tenant.
+            Refusal: 503 when the database is away or refuses it, 401 for a deleted tenant.
 
         """
         values = {"id": f"eg_{secrets.token_hex(12)}", **leaving._asdict()}
         try:
             async with self._store.autocommit() as connection:
                 known = (await connection.execute(_RECORD, values)).first()
-        except StoreUnavailableError as exc:
+        except (StoreUnavailableError, DBAPIError) as exc:
             raise accounts_away() from exc
         if known is None:
             raise unknown_tenant()

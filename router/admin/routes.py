@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 def admin_routes(fleet: Fleet, store: Store, pepper: Pepper) -> list[Route]:
     """Every route, for Starlette; they must stand behind a :class:`router.guard.Guard`."""
-    admin, usage, quality = _Admin(fleet, store, pepper), UsageSteps(store), QualitySteps(fleet, store, pepper)
+    admin, usage, quality = _Admin(fleet, store, pepper), UsageSteps(store, pepper), QualitySteps(fleet, store, pepper)
     table: tuple[tuple[str, str, Step], ...] = (
         ("GET", "/admin/tenants", admin.tenants),
         ("POST", "/admin/tenants", admin.create_tenant),

@@ -11,6 +11,8 @@ from starlette.responses import StreamingResponse
 
 from router.accounts.export import export
 from router.accounts.facts import Principal
+from router.accounts.pepper import Pepper
+from router.accounts.sealed import Sealer
 from router.accounts.store import Store
 from router.accounts.tenants import no_tenant
 from router.accounts.trail import left
@@ -22,9 +24,9 @@ from router.wire.errors import Refusal
 class UsageSteps:
     """The steps behind the routes."""
 
-    def __init__(self, store: Store) -> None:
-        """Everything is read from ``store``."""
-        self._store = store
+    def __init__(self, store: Store, pepper: Pepper) -> None:
+        """Everything is read from ``store``; sealed prompts open with ``pepper``."""
+        self._store, self._sealer = store, Sealer(pepper)
 
     async def own(self, request: Request) -> Answer:
         """``GET /v1/usage``: what the caller's tenant used; another's is refused, also to admins."""
@@ -61,7 +63,7 @@ class UsageSteps:
         An answer that breaks off, because the database went away, ends without HTTP's ending.
         """
         name = tenant_in_path(request)
-        lines = export(self._store, name)
+        lines = export(self._store, name, self._sealer)
         first = await anext(lines, None)
         if first is None:
             raise no_tenant(name)

@@ -115,6 +115,8 @@ class QualityLoop:
         if judge is None and ours is None:
             return "unfit"
         reply = await self._asker.ask(name, seen.request, seen, REFERENCE)
+        if not reply.text:
+            return "undecided"  # it calls a tool, or refuses: not what a judge of texts can tell
         theirs = result_of(prompt, reply.text, wants_json=wants_json) if ours is not None else None
         if ours is not None and theirs is not None and same(ours, theirs):
             found: _Verdict | None = _Verdict(0.5, f"exact-{ours.kind}", EXACT_VERSION, reply.cost_micros)

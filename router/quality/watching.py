@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,6 +25,8 @@ from router.quality.following import Following
 from router.quality.loop import QualityLoop, references_of
 from router.quality.nightly import nightly
 from router.quality.watch import Watched
+
+_log = logging.getLogger(__name__)
 
 
 class Site(NamedTuple):
@@ -53,9 +56,17 @@ async def watching(site: Site, books: Books, pepper: Pepper) -> AsyncIterator[De
         if fleet.quality.retrain == "nightly":
             work.append(nightly(fleet, offices.store, site.url, site.home))
     tasks = [asyncio.create_task(job) for job in work]
+    for task in tasks:
+        task.add_done_callback(_tell)
     try:
         yield desk
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    """None of them ends by itself; one that does is a mistake of ours, which the gateway survives."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("a part of the quality loop has ended", exc_info=error)

@@ -12,8 +12,12 @@ import pytest
 from router.accounts.export import export
 from router.accounts.facts import Attempt
 from router.accounts.group import Entry
+from router.accounts.labels import Labels
+from router.accounts.pepper import Pepper
+from router.accounts.sealed import Sealer
 from router.accounts.store import Store
 from router.accounts.usage import HEADINGS, Period, Usage, total, usage
+from tests.router.accounts.reception import PEPPER
 from tests.router.accounts.written import add_tenants, attempt, running
 
 pytestmark = pytest.mark.anyio
@@ -72,7 +76,7 @@ async def test_export(store: Store, told: list[Attempt]) -> None:
         await connection.exec_driver_sql(
             "INSERT INTO keys (id, tenant, digest, pepper, label) VALUES ('k1', 'acme', 'dig', 'pep', 'mine')"
         )
-    lines = [orjson.loads(line) async for part in export(store, "acme") for line in part.splitlines()]
+    lines = [orjson.loads(line) async for part in export(store, "acme", Sealer(PEPPER)) for line in part.splitlines()]
     rows = [line["row"] for line in lines if line["table"] == "ledger"]
     mine = [one for one in told if one.tenant == "acme"]
     assert sorted(row["request_id"] for row in rows) == sorted(one.request_id for one in mine)
@@ -85,7 +89,17 @@ async def test_export(store: Store, told: list[Attempt]) -> None:
     assert "other" not in orjson.dumps(lines).decode()
 
 
+async def test_export_of_sampled_prompts(store: Store, told: list[Attempt]) -> None:
+    """What was said is given back in the clear; what another pepper sealed cannot be."""
+    assert told
+    for name, pepper in (("req_1", PEPPER), ("req_2", Pepper(b"q" * 32))):
+        await Labels(store, Sealer(pepper)).keep("acme", name, "Grüße?", 30)
+    lines = [orjson.loads(line) async for part in export(store, "acme", Sealer(PEPPER)) for line in part.splitlines()]
+    rows = [line["row"] for line in lines if line["table"] == "samples"]
+    assert {row["request_id"]: row["prompt"] for row in rows} == {"req_1": "Grüße?", "req_2": None}
+
+
 async def test_export_of_nobody(store: Store, told: list[Attempt]) -> None:
     """There is nothing to take along for a tenant that there is not."""
     assert told
-    assert [part async for part in export(store, "nobody")] == []
+    assert [part async for part in export(store, "nobody", Sealer(PEPPER))] == []
