@@ -93,9 +93,10 @@ class Policy:
     def explained(self, decision: Decision, ask: Ask, load: LoadOf) -> Decision:
         """The same decision with what is known of it: score, quality, cost, time to first token."""
         score = quality = None
+        if ask.verdict is not None and ask.verdict.quality is not None:
+            quality = {"small": ask.verdict.quality, "large": 1.0}.get(decision.tier)
         if ask.verdict is not None:
-            score, of_small = ask.verdict.score, ask.verdict.quality
-            quality = of_small if decision.tier == "small" or of_small is None else 1.0
+            score = ask.verdict.score
         wait = load(decision.model).ttft_s or None
         return Decision(*decision[:4], score, quality, self.costs.of(decision.model, ask), wait)
 
@@ -112,9 +113,10 @@ class Policy:
             if instead is None:
                 raise
             return instead
-        if ask.verdict is not None and ask.verdict.model in self._well(chain, load):
-            others = (name for name in (decision.model, *decision.alternatives) if name != ask.verdict.model)
-            return Decision(ask.verdict.model, SPILLOVER, Reason.PINNED, tuple(others))
+        pinned, well = ask.verdict.model if ask.verdict is not None else "", self._well(chain, load)
+        if pinned in well:
+            others = dict.fromkeys((*well, decision.model, *decision.alternatives))
+            return Decision(pinned, SPILLOVER, Reason.PINNED, tuple(name for name in others if name != pinned))
         return self._spill.beside(self._saturation.relieved(decision, ask, chain, load), ask, chain, load)
 
     @staticmethod
@@ -152,6 +154,8 @@ class Policy:
 
     def _auto_decision(self, ask: Ask, load: LoadOf, able: list[str]) -> Decision:
         verdict = ask.verdict or self.judge(ask)
+        if verdict.tier == SPILLOVER:  # the conversation cannot stay there now
+            verdict = self._scorer.tier(ask)
         wanted = [name for name in able if self._tier_of[name] == verdict.tier]
         others = [name for name in able if self._tier_of[name] != verdict.tier]
         if not wanted:

@@ -100,7 +100,7 @@ def _operation(endpoint: Endpoint, schema: Document) -> Document:
     error = "AnthropicError" if endpoint.path == "/v1/messages" else "Error"
     return {
         "summary": _SUMMARIES[endpoint.path],
-        "parameters": [_EGRESS, _CASCADE] if endpoint.path == "/v1/chat/completions" else [_EGRESS],
+        "parameters": [_EGRESS, _CONVERSATION, *_MORE.get(endpoint.path, ())],
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
         "responses": {"200": {"description": "The answer", "content": kinds}, **_errors(error)},
     }
@@ -120,6 +120,25 @@ _CASCADE: Document = {
     "description": "`never`: no answer is held back and given up for the large model's",
     "schema": {"type": "string", "enum": ["never"]},
 }
+
+
+_CONVERSATION: Document = {
+    "name": "x-freehold-conversation",
+    "in": "header",
+    "description": "A name for the conversation, so that it stays with its model; nothing else is done with it",
+    "schema": {"type": "string", "maxLength": 256},
+}
+
+
+_SHORTCUTS: Document = {
+    "name": "x-freehold-shortcuts",
+    "in": "header",
+    "description": "`off`: a model answers, whatever the message is",
+    "schema": {"type": "string", "enum": ["off"]},
+}
+
+_MORE = {"/v1/chat/completions": (_CASCADE, _SHORTCUTS), "/v1/messages": (_SHORTCUTS,)}
+"""Headers of some endpoints alone."""
 
 
 def _errors(schema: str) -> Document:
@@ -144,7 +163,7 @@ def _route() -> Document:
     return {
         "post": {
             "summary": "Who would answer, and why, without generating",
-            "parameters": [_EGRESS],
+            "parameters": [_EGRESS, _CONVERSATION, _SHORTCUTS],
             "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
             "responses": answers,
         },

@@ -8,7 +8,7 @@ import pytest
 
 from cluster.spec import Capability, Fleet
 from router.decide.egress import Egress
-from router.decide.facts import Ask, Decision, Load
+from router.decide.facts import Ask, Decision, Load, Reason, Verdict
 from router.decide.policy import Policy
 from router.decide.scorer import ByLength
 from router.decide.spill import Ranked, difficulty_by
@@ -213,3 +213,40 @@ def test_egress_refuses(headers: list[tuple[bytes, bytes]], model: str, status: 
     with pytest.raises(Refusal) as caught:
         Egress(fleet()).allowed(None, headers, model)
     assert caught.value.status == status
+
+
+PINNED_AWAY: dict[str, tuple[dict[str, Load], set[str] | None, list[str], str]] = {
+    "stays": ({}, None, ["c2", "c1", "s", "l"], "pinned"),
+    "is-down": ({"c2": DOWN}, None, ["s", "l", "c1"], "short-prompt"),
+    "may-not-any-more": ({}, {"s", "l", "c1"}, ["s", "l", "c1"], "short-prompt"),
+}
+
+
+@pytest.mark.parametrize(("loads", "allowed", "names", "reason"), PINNED_AWAY.values(), ids=PINNED_AWAY)
+def test_a_conversation_that_went_away_for_its_difficulty(
+    loads: dict[str, Load], allowed: set[str] | None, names: list[str], reason: str
+) -> None:
+    """It stays with its hosted model while that is well and may be used; then it is judged anew."""
+    question = ask(tokens=9, verdict=Verdict("spillover", Reason.PINNED, model="c2"))
+    found = decided(question, loads, {"spill_above": 0.8}, allowed)
+    assert ([found.model, *found.alternatives], found.reason) == (names, reason)
+
+
+def test_a_conversation_at_home_is_not_sent_away_for_its_difficulty() -> None:
+    """However hard its next question is."""
+    question = ask(tokens=900, verdict=Verdict("small", Reason.PINNED, model="s"))
+    found = decided(question, {}, {"spill_above": 0.8})
+    assert (found.model, found.reason) == ("s", Reason.PINNED)
+
+
+def test_a_prompt_is_read_once() -> None:
+    """What the scorer has said already is not asked for again."""
+
+    class Once:
+        def expected_gain(self, ask: Ask) -> float:
+            raise AssertionError(ask)
+
+    difficulty = difficulty_by(Once())
+    for gain in range(Ranked.ENOUGH + 1):
+        told = difficulty(ask(said=("x",), verdict=Verdict("small", Reason.EASY, score=float(gain))))
+    assert told == 1.0
