@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from cluster.cli.tables import models_table, show
-from cluster.spec import AUTO, Fleet
+from cluster.spec import AUTO, Engine, Fleet
 from cluster.supervise.events import Event, FleetReady, ModelReady, Notice, Step
 from cluster.supervise.plan import Plan
 
@@ -67,7 +67,10 @@ class View:
         click.echo(f"{sample_curl(self._plan.fleet, record.url, key_file)}\n")
         if key_file:
             click.echo(f"The fleet's admin key is in {key_file}; make others with: freehold keys create")
-        if any(model.source.startswith("builtin:tiny") for model in self._plan.fleet.models.values()):
+        models = self._plan.fleet.models.values()
+        if any(model.engine is Engine.SIMULATED for model in models):
+            click.echo("Simulated engines only take the time of real ones: what they say is a salad of words.")
+        elif any(model.source.startswith("builtin:tiny") for model in models):
             click.echo("The tiny models have random weights, so what they say is gibberish; all else is real.")
         click.echo("Stop it with: freehold down" if self._detached else "Stop it with Ctrl-C.")
 

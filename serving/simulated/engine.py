@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from typing import Protocol
 
 from cluster.latency.timing import EngineTiming, Step
@@ -51,6 +52,8 @@ class Simulation:
     """How long answers are that end by themselves; requests with ``ignore_eos`` go on to their limit."""
     adapters: tuple[str, ...] = ()
     """Names that it answers to besides, as an engine with LoRA adapters does."""
+    prefix_caching: bool = True
+    """Whether prompts that begin alike share their beginning; vLLM's ``enable_prefix_caching``."""
     speed: float = 1.0
     """How many times as fast as real its clock runs, where that is real time's."""
 
@@ -74,6 +77,7 @@ class Engine:
         self._places: dict[Sequence, tuple[Answer, int]] = {}
         self._step: Step | None = None
         self._due = 0.0
+        self._alone = count(1)
 
     @property
     def load(self) -> int:
@@ -102,7 +106,7 @@ class Engine:
 
     def _choices(self, ask: Ask, prompt: list[str], text: str) -> list[tuple[Sequence, Script]]:
         most = self._most(ask, len(prompt))
-        salt = hash(ask.salt)
+        salt = hash((ask.salt, 0 if self.simulation.prefix_caching else next(self._alone)))
         scripts = [write(ask, text, index, most, self.simulation.answer_tokens) for index in range(ask.n)]
         return [(Sequence(prompt, script.tokens, partial(said, script.start), salt), script) for script in scripts]
 

@@ -29,5 +29,11 @@ def simulation_of(name: str, model: Model, answer_tokens: Lengths) -> Simulation
         )
         raise EngineFailedError(name, cause, f"models.{name} in the fleet file")
     return Simulation(
-        model.served_as or name, timing, model.context_length, answer_tokens, tuple(model.adapters), model.speed
+        model=model.served_as or name,
+        timing=timing,
+        context_length=model.context_length,
+        answer_tokens=answer_tokens,
+        adapters=tuple(model.adapters),
+        prefix_caching=model.engine_args.get("enable_prefix_caching") is not False,
+        speed=model.speed,
     )
