@@ -15,11 +15,12 @@ from tests.e2e.fleet import Fleet, Traces, freehold
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this directory needs the real engines, and comes last: they take what the machine has."""
+    """Everything here needs the real engines and is led by one worker; alone it comes last, beside others first."""
     missing = [name for name in ("ray", "vllm") if find_spec(name) is None]
-    items.sort(key=_is_here)
+    items.sort(key=_is_here, reverse="PYTEST_XDIST_WORKER" in os.environ)
     for item in filter(_is_here, items):
         item.add_marker(pytest.mark.e2e)
+        item.add_marker(pytest.mark.xdist_group("e2e"))
         if missing:
             item.add_marker(pytest.mark.skip(reason=f"{' and '.join(missing)} not installed"))
 
