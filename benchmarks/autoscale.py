@@ -31,7 +31,8 @@ from cluster.catalog.gpus import gpu
 from cluster.catalog.models import architecture
 from cluster.catalog.quant import QUANTS
 from cluster.demand import Requests
-from cluster.latency.replica import plain, timing_for
+from cluster.latency.plain import plain
+from cluster.latency.replica import timing_for
 from cluster.latency.timing import EngineTiming
 from cluster.simulate.calls import Limits
 from cluster.simulate.outcome import Times

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 
 from cluster.catalog.table import Row, number, refuse, rows, spelled
@@ -18,7 +19,7 @@ class Gpu:
     memory_bytes: float
     bandwidth: float
     """Bytes a second of its memory."""
-    flops: dict[str, float]
+    flops: Mapping[str, float] = field(hash=False)
     """Dense operations a second for weights in ``bf16``, ``fp8`` and ``fp4``. A GPU without a format unpacks it to the
     next wider one that it has, and has that one's figure."""
     link: float

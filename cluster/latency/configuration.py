@@ -17,7 +17,7 @@ from cluster.catalog.models import architecture
 from cluster.catalog.quant import quant
 from cluster.errors import CatalogError
 from cluster.latency.load import Lengths
-from cluster.latency.replica import plain
+from cluster.latency.plain import plain
 from cluster.memory import Replica, budget
 
 METRICS = ("tpot", "itl", "ttft", "e2e", "output_throughput", "batch_latency")

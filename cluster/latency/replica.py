@@ -7,14 +7,16 @@ from typing import TypeVar
 
 from pydantic import JsonValue
 
-from cluster.catalog.gpus import Gpu, gpu
+from cluster.catalog.gpus import gpu
 from cluster.catalog.models import architecture
 from cluster.catalog.quant import QUANTS, Quant, quant, quant_in
 from cluster.catalog.shape import Architecture
 from cluster.errors import CatalogError
 from cluster.latency.calibration import applied, kept, key
 from cluster.latency.cpu import TINY, CpuTiming
+from cluster.latency.learned import learned
 from cluster.latency.overheads import overheads
+from cluster.latency.plain import plain
 from cluster.latency.roofline import Roofline, roofline
 from cluster.latency.timing import EngineTiming
 from cluster.memory import Budget, Replica, budget
@@ -22,7 +24,6 @@ from cluster.spec import Model
 
 Found = TypeVar("Found")
 MIB = 1 << 20
-_LARGE_GPU, _HUGE_GPU = 70 << 30, 160 << 30
 _CPU_CACHE = {True: 128 * MIB, False: 1024 * MIB}
 """Bytes of KV cache that an engine on a CPU gets, for a built-in model or not."""
 
@@ -60,7 +61,7 @@ def _on_gpus(replica: Replica) -> Roofline:
     room = budget(replica)
     if not room.fits:
         raise CatalogError(_too_large(replica, room))
-    return roofline(replica, overheads(replica.engine), room)
+    return roofline(replica, overheads(replica.engine), room, learned(replica).factor)
 
 
 def replica_of(model: Model, on: str = "", tp: int = 0, stored_as: str = "") -> Replica:
@@ -83,43 +84,6 @@ def replica_of(model: Model, on: str = "", tp: int = 0, stored_as: str = "") -> 
         utilization=_share(arguments, "gpu_memory_utilization", 0.92),
         lora_slots=_whole(arguments, "max_loras", 1) if arguments.get("enable_lora") else 0,
         lora_rank=_whole(arguments, "max_lora_rank", 16),
-    )
-
-
-def plain(  # noqa: PLR0913 - a replica has that many figures, all by name
-    shape: Architecture,
-    kind: Gpu,
-    stored: Quant,
-    *,
-    tp: int = 1,
-    pp: int = 1,
-    context: int = 8192,
-    kv_bytes: float = 2.0,
-    max_seqs: int = 0,
-    max_batched_tokens: int = 0,
-    utilization: float = 0.92,
-    lora_slots: int = 0,
-    lora_rank: int = 16,
-    engine: str = "vllm",
-    engine_version: str = "",
-) -> Replica:
-    """A replica; ``max_seqs`` and ``max_batched_tokens`` of 0 become vLLM's own defaults for that GPU (its 0.32)."""
-    seqs, tokens = _defaults(kind)
-    return Replica(
-        model=shape,
-        gpu=kind,
-        quant=stored,
-        tp=tp,
-        pp=pp,
-        kv_bytes=kv_bytes,
-        max_seqs=max_seqs or seqs,
-        max_batched_tokens=max_batched_tokens or tokens,
-        utilization=utilization,
-        context=context,
-        lora_slots=lora_slots,
-        lora_rank=lora_rank,
-        engine=engine,
-        engine_version=engine_version,
     )
 
 
@@ -170,14 +134,6 @@ def _too_large(replica: Replica, room: Budget) -> str:
         f"weights and activations take {need:.0f} GB of {room.usable / 1e9:.0f} GB each, and the KV cache of one "
         f"sequence of {replica.context} tokens must fit too; use more GPUs, fewer bits or a shorter context_length"
     )
-
-
-def _defaults(kind: Gpu) -> tuple[int, int]:
-    if kind.memory_bytes >= _HUGE_GPU:
-        return 1024, 16384
-    if kind.memory_bytes >= _LARGE_GPU and not kind.name.startswith("A100"):
-        return 1024, 8192
-    return 256, 2048
 
 
 def _whole(arguments: Mapping[str, JsonValue], name: str, default: int) -> int:

@@ -25,6 +25,8 @@ GROUPS = {
     "batch_latency": "throughput",
 }
 """Which trees answer for a metric."""
+_NEAR = ("load", "running", "prompt", "output", "params", "active", "bandwidth", "flops", "memory", "tp")
+"""Features, logarithms all, in which a distance from what was measured counts."""
 LEVELS = ("pair", "apart", "new")
 """How well a configuration is known: model and GPU were measured together, each with others, or one of them never."""
 
@@ -68,7 +70,9 @@ class Residual:
 
     def correction(self, group: str, level: str, row: Floats) -> float:
         """The logarithm of how much slower than physics; goes to 0 with the distance from what was measured."""
-        outside = float(np.maximum(0, np.maximum(self.lowest - row, row - self.highest)).sum())
+        places = [self.names.index(name) for name in _NEAR]
+        beyond = np.maximum(self.lowest - row, row - self.highest)[places]
+        outside = float(np.maximum(0, beyond).sum())
         return float(self.forests[group](row[None, :])[0]) * self.trust[f"{group} {level}"] * float(np.exp(-outside))
 
     def interval(self, group: str, kind: str, level: str) -> tuple[float, float]:

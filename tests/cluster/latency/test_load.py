@@ -8,7 +8,8 @@ from cluster.catalog.gpus import gpu
 from cluster.catalog.models import architecture
 from cluster.catalog.quant import quant
 from cluster.latency.load import Lengths, burst, closed, opened, room
-from cluster.latency.replica import plain, timing_for
+from cluster.latency.plain import plain
+from cluster.latency.replica import timing_for
 
 TIMING = timing_for(plain(architecture("llama-3.1-8b"), gpu("H100"), quant("fp8"), max_seqs=64))
 CHAT = Lengths(prompt=1000, output=200)

@@ -10,7 +10,8 @@ from cluster.catalog.gpus import gpu
 from cluster.catalog.models import architecture
 from cluster.catalog.quant import quant
 from cluster.errors import CatalogError
-from cluster.latency.replica import plain, replica_of, timing_for, timing_of
+from cluster.latency.plain import plain
+from cluster.latency.replica import replica_of, timing_for, timing_of
 from cluster.latency.timing import EngineTiming, Step
 from cluster.spec import Model
 
