@@ -25,6 +25,10 @@ def show_report(facts: Report) -> None:
         click.echo("The first of them:")
         show(_tiers(facts, facts.choices[0]))
         show(_latencies(facts))
+        for tier, one in facts.choices[0].tiers.items():
+            click.echo(
+                f"  {tier}: sized for steps {one.option.margin.step:.2f} times as long; {one.option.margin.support}"
+            )
         for line in _compared(facts):
             click.echo(line)
         click.echo("\nWhat would break it:")

@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 
 from cluster.demand import Demand
-from cluster.plan.options import Option
+from cluster.plan.options import Option, promises
 from cluster.plan.search import Choice, Tier, choices, rejected, search, tier_of
 from cluster.spec import Fleet, Slo
-from cluster.steady import State, percentile
+from cluster.steady import State
 
 _EASY: Final = 0.3
 """Share of its limit at which an engine shows what it can promise without waste."""
@@ -114,12 +114,8 @@ def _promised(slo: Slo, option: Option) -> dict[str, float]:
     if option.work is None:
         return {}
     state = State.at(option.work, np.array([_EASY * option.work.highest]))
-    ways = dict(zip(_PROMISES, (state.ttft_within, state.tpot_within, state.e2e_within), strict=True))
-    return {
-        name: float(percentile(within, 0.95, 1)[0]) * _ROOM
-        for name, within in ways.items()
-        if getattr(slo, name) is not None
-    }
+    kept = promises(state, option.margin, 0.95)
+    return {name: kept[name] * _ROOM for name in _PROMISES if getattr(slo, name) is not None}
 
 
 def _rounded(seconds: float) -> float:

@@ -1,13 +1,12 @@
 """How much each setup of a model takes at the promises, and what an hour of it costs; or why it is no option.
 
-Sized carefully: capacity is that of an engine whose every step takes as long as the upper end of the prediction's
-interval says.
+Sized carefully: capacity is that of an engine that is as slow as the upper end of the prediction's interval says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -17,12 +16,11 @@ from cluster.demand import Mix, Requests
 from cluster.errors import CatalogError
 from cluster.latency.replica import timing_for, timing_of
 from cluster.latency.timing import EngineTiming
+from cluster.plan.margin import Margin, margin
 from cluster.plan.setups import Setup, setups
 from cluster.spec import Model, Pay, Planning, Slo
 from cluster.steady import Capacity, Slower, State, Work, attained, capacity, percentile
 
-CAREFUL: Final = 1.25
-"""Upper end of the interval in which 80 of 100 measured step times are, as a multiple of the predicted ones."""
 _SAMPLE: Final = 96
 """Requests that stand for all; twice as many change capacities by less than 2 %."""
 FREE: Final = Hourly(dict.fromkeys(Pay, 0.0), "this machine")
@@ -37,8 +35,9 @@ class Option:
     """Per GPU; None without a price."""
     timing: EngineTiming | None = None
     """As expected, not as sized; None where it does not fit."""
+    margin: Margin = field(default_factory=Margin)
     work: Work | None = None
-    """At the upper end."""
+    """At the upper end of the interval."""
     capacity: Capacity | None = None
     """Requests per second of one replica; None where it does not fit."""
     why_not: str = ""
@@ -81,24 +80,31 @@ def judged(setup: Setup, model: Model, planning: Planning, requests: Requests, s
     if longest > timing.kv_tokens:
         why = f"does not fit: a request of {longest} tokens is more than its KV cache of {timing.kv_tokens}"
         return Option(setup, price, timing, why_not=why)
-    work = Work.of(Slower(timing, CAREFUL), requests)
-    found = capacity(work, slo)
+    safe = margin(timing, setup.replica, requests) if setup.replica else Margin()
+    work = Work.of(Slower(timing, safe.step), requests)
+    found = capacity(work, safe.tightened(slo))
     if found.rate:
-        return Option(setup, price, timing, work, found)
-    alone, why = _alone(work, slo, found.broken)
-    return Option(setup, price, timing, work, found, f"slo.{found.broken}: {why}", alone)
+        return Option(setup, price, timing, safe, work, found)
+    alone, why = _alone(work, slo, safe, found.broken)
+    return Option(setup, price, timing, safe, work, found, f"slo.{found.broken}: {why}", alone)
 
 
-def _alone(work: Work, slo: Slo, broken: str) -> tuple[float, str]:
+def _alone(work: Work, slo: Slo, safe: Margin, broken: str) -> tuple[float, str]:
     """What a broken promise comes to with hardly any load, as a multiple of the promise and in words."""
     state = State.at(work, np.array([work.highest / 1000]))
     if broken == "goodput":
-        share = float(next(one.share[0] for one in attained(state, slo) if one.promise == broken))
+        share = float(next(one.share[0] for one in attained(state, safe.tightened(slo)) if one.promise == broken))
         wanted = slo.goodput or 1
         return 2 - share / wanted, f"{share:.1%} of requests with one at a time, promised are {wanted:.1%}"
-    within = {"ttft_p95_s": state.ttft_within, "tpot_p95_s": state.tpot_within, "e2e_p95_s": state.e2e_within}[broken]
-    seconds, limit = float(percentile(within, 0.95, 1)[0]), float(getattr(slo, broken))
+    seconds, limit = promises(state, safe, 0.95)[broken], float(getattr(slo, broken))
     return seconds / limit, f"{seconds:.3g} s with one request at a time, promised are {limit:g} s"
+
+
+def promises(state: State, safe: Margin, share: float) -> dict[str, float]:
+    """By field of ``slo``: the seconds within which ``share`` of the requests are, at the state's first rate."""
+    ways = {"ttft_p95_s": state.ttft_within, "tpot_p95_s": state.tpot_within, "e2e_p95_s": state.e2e_within}
+    found = {name: float(percentile(within, share, len(state.rates))[0]) for name, within in ways.items()}
+    return found | {"ttft_p95_s": found["ttft_p95_s"] * safe.ttft}
 
 
 def held(requests: Requests, context: int) -> Requests:

@@ -8,10 +8,11 @@ from typing import Final
 import numpy as np
 
 from cluster.demand import Requests
-from cluster.plan.options import CAREFUL
+from cluster.plan.margin import Margin
+from cluster.plan.options import promises
 from cluster.plan.sizing import Sized
 from cluster.spec import Planning, Slo
-from cluster.steady import Slower, State, Work, capacity, percentile
+from cluster.steady import Slower, State, Work, capacity
 
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _LONGER: Final = 1.25
@@ -50,18 +51,10 @@ def latencies(one: Sized) -> list[Latency]:
         return []
     rate = np.array([float(((one.rates - one.spilled) / one.replicas).max())])
     expected = State.at(Work.of(one.option.timing, one.option.work.requests), rate)
-    careful = State.at(one.option.work, rate)
-    pairs = {
-        "ttft": (expected.ttft_within, careful.ttft_within),
-        "tpot": (expected.tpot_within, careful.tpot_within),
-        "e2e": (expected.e2e_within, careful.e2e_within),
-    }
-    return [
-        Latency(
-            name, *(float(percentile(within, share, 1)[0]) for within, share in ((is_, 0.5), (is_, 0.95), (at, 0.95)))
-        )
-        for name, (is_, at) in pairs.items()
-    ]
+    exact = Margin(step=1, ttft=1)
+    p50, p95 = (promises(expected, exact, share) for share in (0.5, 0.95))
+    upper = promises(State.at(one.option.work, rate), one.option.margin, 0.95)
+    return [Latency(name.partition("_")[0], p50[name], p95[name], upper[name]) for name in upper]
 
 
 def risks(tier: str, one: Sized, planning: Planning, slo: Slo) -> list[Risk]:
@@ -83,7 +76,7 @@ def risks(tier: str, one: Sized, planning: Planning, slo: Slo) -> list[Risk]:
         found.append(Risk(tier, f"{lost} replicas down", broken, text))
     requests = option.work.requests
     for change, other in _changed(requests).items():
-        then = capacity(Work.of(Slower(option.timing, CAREFUL), other), slo)
+        then = capacity(Work.of(Slower(option.timing, option.margin.step), other), option.margin.tightened(slo))
         need = int(np.ceil(peak / then.rate)) if then.rate else 0
         holds = 0 < need + planning.spare_replicas <= one.most
         text = f"{change}: holds" if holds else f"{change}: breaks {then.broken} at {when}"

@@ -94,11 +94,12 @@ def _curves(name: str, one: Sized, slo: Slo) -> Iterator[str]:
         return
     rates = np.linspace(0.01, min(1.1 * one.option.rate, 0.99 * work.highest), _RATES)
     state = State.at(work, rates)
-    for figure, within, promised in (
-        ("TTFT", state.ttft_within, slo.ttft_p95_s),
-        ("TPOT", state.tpot_within, slo.tpot_p95_s),
+    for figure, within, promised, more in (
+        ("TTFT", state.ttft_within, slo.ttft_p95_s, one.option.margin.ttft),
+        ("TPOT", state.tpot_within, slo.tpot_p95_s, 1.0),
     ):
-        curves = {f"{figure} p95": percentile(within, 0.95, _RATES), "p50": percentile(within, 0.5, _RATES)}
+        shares = {f"{figure} p95": 0.95, "p50": 0.5}
+        curves = {label: percentile(within, share, _RATES) * more for label, share in shares.items()}
         curves |= {"promised": np.full(_RATES, promised)} if promised else {}
         yield lines(f"{name}: {figure} at the prediction's upper end, by requests/s of a replica", rates, curves, "s")
 
