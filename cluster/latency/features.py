@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from cluster.latency.calibration import Factors, applied
 from cluster.latency.configuration import KINDS, METRICS, STATS, Configuration
 from cluster.latency.load import Lengths, Pace, burst, closed, opened, room
 from cluster.latency.overheads import Overheads, overheads
@@ -33,11 +34,11 @@ class Physics:
     fits: bool
 
 
-def physics(asked: Configuration, using: Overheads | None = None) -> Physics:
-    """The prediction before anything is learned."""
+def physics(asked: Configuration, using: Overheads | None = None, factors: Factors | None = None) -> Physics:
+    """The prediction before anything is learned; ``factors`` of a calibration on the parts of a step."""
     space = budget(asked.replica)
     using = using or overheads(asked.replica.engine, asked.year)
-    timing = roofline(asked.replica, using, space)
+    timing = applied(roofline(asked.replica, using, space), factors or {})
     if not space.fits:
         timing = _cramped(timing, asked.lengths)
     pace = _pace(asked, timing)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cluster.errors import CatalogError
+from cluster.latency.calibration import kept, key
 from cluster.latency.configuration import Configuration, read
 from cluster.latency.features import features, physics
 from cluster.latency.residual import GROUPS, Residual, fitted
@@ -33,17 +34,19 @@ class Prediction:
 
 
 def predict(asked: Configuration, learned: Residual | None = None) -> Prediction:
-    """Physics, corrected by what was learned as far as that reaches."""
+    """Physics, corrected by a calibration if there is one, or by what was learned as far as that reaches."""
     learned = learned or fitted()
     group = GROUPS[asked.metric]
     level = learned.level(asked.replica.model.name, asked.replica.gpu.name)
-    seen = physics(asked)
+    own = kept(key(asked.replica.model.name, asked.replica.gpu.name, asked.replica.gpus))
+    seen = physics(asked, factors=own)
     row = np.array(list(features(asked, seen).values()))
-    slower = learned.correction(group, level, row)
+    slower = 0.0 if own else learned.correction(group, level, row)
     value = seen.value * math.exp(-slower if asked.metric == "output_throughput" else slower)
     below, above = learned.interval(group, asked.kind, level)
+    support = "calibrated on this fleet's own measurements" if own else _BY_LEVEL[level]
     tight = "" if seen.fits else "; its memory looks too small for it"
-    return Prediction(value, value * math.exp(below), value * math.exp(above), _BY_LEVEL[level] + tight)
+    return Prediction(value, value * math.exp(below), value * math.exp(above), support + tight)
 
 
 def predict_row(row: Mapping[str, str]) -> dict[str, str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from cluster.latency.calibration import PARTS, keep, key
 from cluster.latency.configuration import read
 from cluster.latency.predict import Prediction, predict, predict_row
 from tests.cluster.latency.rows import ROW
@@ -54,3 +57,14 @@ def test_without_data_there_is_a_reason() -> None:
     found = predict_row({**ROW, "model": "unheard-of"})
     assert (found["predicted"], found["low"], found["high"]) == ("", "", "")
     assert found["reason"].startswith("no data for this: no model 'unheard-of'")
+
+
+def test_a_calibration_counts_more_than_what_was_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps that are three times as slow here are predicted so, for this model on these GPUs only."""
+    monkeypatch.setenv("FREEHOLD_HOME", str(tmp_path))
+    before, other = of(), of(gpu="H200-SXM")
+    keep(key("llama-3.1-70b", "H100-SXM", 4), dict.fromkeys(PARTS, 3.0))
+    after = of()
+    assert 2 < after.value / before.value < 4
+    assert "own measurements" in after.reason
+    assert of(gpu="H200-SXM") == other
