@@ -1,6 +1,7 @@
 """Traffic and promises in; GPUs, replicas, dollars, and what to expect out. ``freehold plan`` prints it.
 
-:mod:`.setups` lists what a model could run on, :mod:`.options` asks how much each takes, :mod:`.sizing` turns that into
-replicas and dollars, :mod:`.search` puts the tiers together, :mod:`.outlook` asks what would change it. One
-:class:`~cluster.plan.report.Report` holds everything that is printed, drawn or written to the fleet file.
+:mod:`.setups` lists what a model could run on, :mod:`.options` asks how much each takes, with :mod:`.margin`, :mod:`.sizing`
+turns that into replicas and dollars, :mod:`.search` puts the tiers together, :mod:`.outlook` asks what would break it,
+:mod:`.compare` what else it could cost, :mod:`.nearest` what is left where nothing holds. One
+:class:`~cluster.plan.report.Report` has everything that is printed, drawn (:mod:`.page`) or written (:mod:`.apply`).
 """
