@@ -27,7 +27,7 @@ TARGETS: Final = (
     Target("escalated_share", "<=", 0.25),
     Target("escalated_share", ">=", 0.15),
 )
-FULL: Final = Size(rounds=5, answers=1000, paced=200)
+FULL: Final = Size(rounds=3, answers=1000, paced=200)
 QUICK: Final = Size(rounds=2, answers=400, paced=120)
 _KEPT: Final = 0.0001
 """A share so small that every answer is kept."""

@@ -15,6 +15,7 @@ import pytest
 from benchmarks.gateway import ratios
 from benchmarks.lab import answers, open_loop, probes, processes, sides, streams
 from benchmarks.lab.report import Target, publish
+from router.wire.logprobs import tokens_of, without_logprobs
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +155,13 @@ def test_the_verdict(tmp_path: Path, value: float | None, code: int, missed: lis
         "targets": {"speed": ">= 30"},
         "missed": missed,
     }
+
+
+@pytest.mark.parametrize("top", [0, 5])
+def test_the_engine_gives_log_probabilities_where_it_is_asked(top: int) -> None:
+    """One for each word, with as much company; without them, the stream is the usual one."""
+    body = {"model": "burst", "stream": True, "logprobs": True, "top_logprobs": top}
+    events = b"".join(answers.events(answers.question(json.dumps(body).encode())))
+    tokens = tokens_of(events, answers.CHUNKS)
+    assert [len(token.top) for token in tokens] == [top] * (answers.CHUNKS - 1)
+    assert without_logprobs(events) == STREAM
