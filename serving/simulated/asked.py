@@ -215,9 +215,12 @@ def _prompts(given: Prompt) -> tuple[list[str], ...]:
     """One list of tokens for each prompt."""
     if isinstance(given, str):
         return (["<|begin|>", *tokens(given)],)
-    if given and isinstance(given[0], int):
+    if not given:
+        msg = "A prompt must not be an empty list."
+        raise RefusedError(msg, "prompt")
+    if isinstance(given[0], int):
         return ([f"<|{number}|>" for number in given],)
-    return tuple(prompt for one in given for prompt in _prompts(one))  # type: ignore[arg-type] # no numbers any more
+    return tuple(prompt for one in given for prompt in _prompts(one))
 
 
 def _read(model: type[_AnyBody], body: bytes) -> _AnyBody:

@@ -19,6 +19,7 @@ from cluster.spec.traffic import Lengths
 from serving.simulated.answers import Answer, Reply
 from serving.simulated.asked import Ask, RefusedError
 from serving.simulated.batch import Batch, Sequence
+from serving.simulated.blocks import BLOCK
 from serving.simulated.metrics import Metrics
 from serving.simulated.pace import Steady
 from serving.simulated.script import Script, write
@@ -57,21 +58,27 @@ class Simulation:
     speed: float = 1.0
     """How many times as fast as real its clock runs, where that is real time's."""
 
+    @property
+    def misfit(self) -> str:
+        """Why vLLM would not start, and what to do; empty where it would."""
+        room = self.timing.kv_tokens // BLOCK * BLOCK
+        if room >= self.context_length:
+            return ""
+        return (
+            f"the KV cache holds {room} tokens, less than one request of context_length {self.context_length} may "
+            "need; lower context_length, or take more or larger GPUs"
+        )
+
 
 class Engine:
     """One replica."""
 
     def __init__(self, simulation: Simulation, clock: Clock, number: int = 0) -> None:
         """Idle, the ``number``-th of its model; raises ValueError where the longest request would not fit."""
-        timing = simulation.timing
-        if timing.kv_tokens < simulation.context_length:
-            msg = (
-                f"the KV cache holds {timing.kv_tokens} tokens, less than one request of context_length "
-                f"{simulation.context_length} may need; lower context_length, or take more or larger GPUs"
-            )
-            raise ValueError(msg)
+        if simulation.misfit:
+            raise ValueError(simulation.misfit)
         self.simulation = simulation
-        self.batch = Batch(timing)
+        self.batch = Batch(simulation.timing)
         self.metrics = Metrics(simulation.model, number, simulation.context_length, self.batch)
         self._clock = clock
         self._places: dict[Sequence, tuple[Answer, int]] = {}
@@ -106,9 +113,14 @@ class Engine:
 
     def _choices(self, ask: Ask, prompt: list[str], text: str) -> list[tuple[Sequence, Script]]:
         most = self._most(ask, len(prompt))
-        salt = hash((ask.salt, 0 if self.simulation.prefix_caching else next(self._alone)))
         scripts = [write(ask, text, index, most, self.simulation.answer_tokens) for index in range(ask.n)]
-        return [(Sequence(prompt, script.tokens, partial(said, script.start), salt), script) for script in scripts]
+        return [
+            (Sequence(prompt, script.tokens, partial(said, script.start), self._salt(ask)), script)
+            for script in scripts
+        ]
+
+    def _salt(self, ask: Ask) -> int:
+        return hash((ask.salt, 0 if self.simulation.prefix_caching else next(self._alone)))
 
     def _most(self, ask: Ask, prompt: int) -> int:
         """Tokens that an answer may have."""

@@ -22,13 +22,7 @@ def simulation_of(name: str, model: Model, answer_tokens: Lengths) -> Simulation
         timing = timing_of(model) if model.source else Steady(kv_tokens=_SEQUENCES * model.context_length)
     except CatalogError as exc:
         raise EngineFailedError(name, str(exc), f"models.{name} in the fleet file") from exc
-    if timing.kv_tokens < model.context_length and not model.is_embedding:
-        cause = (
-            f"the KV cache holds {timing.kv_tokens} tokens, less than one request of context_length "
-            f"{model.context_length} may need; lower context_length, or take more or larger GPUs"
-        )
-        raise EngineFailedError(name, cause, f"models.{name} in the fleet file")
-    return Simulation(
+    simulation = Simulation(
         model=model.served_as or name,
         timing=timing,
         context_length=model.context_length,
@@ -37,3 +31,6 @@ def simulation_of(name: str, model: Model, answer_tokens: Lengths) -> Simulation
         prefix_caching=model.engine_args.get("enable_prefix_caching") is not False,
         speed=model.speed,
     )
+    if simulation.misfit:
+        raise EngineFailedError(name, simulation.misfit, f"models.{name} in the fleet file")
+    return simulation

@@ -154,6 +154,13 @@ def test_what_vllm_refuses_is_refused(body: dict[str, Any], param: str, message:
     assert (refused.value.param, refused.value.status) == (param, 400)
 
 
+@pytest.mark.parametrize("prompt", [[], [[]], ["a", []]], ids=["none", "empty", "one-empty"])
+def test_nothing_is_no_prompt(prompt: list[object]) -> None:
+    """An answer to nothing would never come."""
+    with pytest.raises(RefusedError):
+        Bench().ask({"prompt": prompt}, asked.completion)
+
+
 @pytest.mark.parametrize(
     "body",
     [{"prompt": "Twice the wheat, and the rest."}, {"messages": [{"role": "user", "content": "Twice the wheat"}]}],

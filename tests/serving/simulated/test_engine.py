@@ -108,7 +108,8 @@ def test_lost_time_is_counted() -> None:
     assert bench.clock.now() == pytest.approx(5.06)
 
 
-def test_an_engine_whose_cache_is_too_small_does_not_start() -> None:
-    """As in vLLM: the longest request that it takes must fit."""
-    with pytest.raises(ValueError, match="lower context_length"):
-        Bench(Steady(kv_tokens=1000), context_length=2000)
+@pytest.mark.parametrize("context_length", [2000, 1000], ids=["twice", "a-block-too-much"])
+def test_an_engine_whose_cache_is_too_small_does_not_start(context_length: int) -> None:
+    """As in vLLM: the longest request that it takes must fit, in whole blocks."""
+    with pytest.raises(ValueError, match=r"holds 992 tokens.*lower context_length"):
+        Bench(Steady(kv_tokens=1000), context_length=context_length)
