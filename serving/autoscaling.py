@@ -114,5 +114,6 @@ def settings(fleet: Fleet, model: Model) -> dict[str, Any]:
         "capacity": {name: getattr(capacity, name) for name in capacity.__slots__},
         "cold_start_s": replicas.cold_start_s,
         "hold_s": replicas.downscale_delay_s,
+        "idle_s": replicas.downscale_delay_s,
         "late_share": fleet.slo.late_share,
     }

@@ -43,8 +43,8 @@ class SloPolicy:
     """Part of a replica that may be missing before one more is started."""
     hold_s: float = 300
     """A number must have been enough for so long before replicas drain; at least the cold start."""
-    idle_s: float = 600
-    """Without a request for so long, the last replica leaves, where none is allowed."""
+    idle_s: float = 300
+    """Without a request for so long, the last replica leaves, where none may run."""
     catch_up_s: float = 60
     """A queue should be worked off within so many seconds."""
     learn_s: float = 300

@@ -72,8 +72,8 @@ class Replicas(Noun):
     """Between how many copies Ray Serve scales a model."""
 
     min: Annotated[int, Field(ge=0, le=1000)] = 1
-    """Copies that always run. 0: the last one leaves after ten minutes of silence, and the first request after that
-    waits for one to start, ``cold_start_s`` or so; the gateway then asks no silent engine whether it is well."""
+    """Copies that always run. 0: the last one leaves after ``downscale_delay_s`` of silence, and the first request after
+    that waits for one to start, ``cold_start_s`` or so; the gateway then asks no silent engine whether it is well."""
     max: Annotated[int, Field(ge=1, le=1000)] = 1
     """Copies at most."""
     autoscaling: Autoscaling = Autoscaling.ONGOING

@@ -15,7 +15,7 @@ from cluster.autoscale.slo import SloPolicy, SloScaler
 CAPACITY = Capacity(prompt_token_s=1e-4, output_token_s=1e-3, request_s=0.3, mean_output=200)
 """A request of 1,000 tokens in and 200 out is 0.3 replica-seconds: 3.3 of them a second fill a replica."""
 POLICY = SloPolicy(CAPACITY, cold_start_s=120)
-LOOK_S = 10.0
+LOOK_S = 30.0
 
 
 @dataclass

@@ -39,7 +39,7 @@ def drive(engine: Engine, calls: Calls) -> None:
         engine.advance()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(request, min_size=1, max_size=30),
     st.sampled_from([450, 700, 2000, 100_000]),

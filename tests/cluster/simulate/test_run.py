@@ -129,7 +129,7 @@ def test_a_long_wait_spills() -> None:
 def test_the_autoscaler_sees_what_happened() -> None:
     """Counts over all looks add up to the requests, and the average in flight to what Little's law says."""
     script = Script({0: 1})
-    calls = steady(1000, 0.1)
+    calls = steady(1001, 0.1)
     played(Scenario([Service("m", Plain(), script, limits=Limits(ttft_s=0.0))]), calls)
     assert sum(seen.arrived for seen in script.seen) == pytest.approx(1000, abs=2)
     assert sum(seen.prompt_tokens for seen in script.seen) == 200 * sum(seen.arrived for seen in script.seen)
