@@ -60,7 +60,7 @@ def _plans(facts: Report) -> Table:
         parts = [f"{one.most} x ({one.option.setup})" for one in choice.tiers.values()]
         ways = (Pay.ON_DEMAND.value, "autoscaled", Pay.RESERVED.value, Pay.OWNED.value)
         usd = [sum(one.usd_month[way] for one in choice.tiers.values()) for way in ways]
-        hosted = sum(one.hosted_usd_month for one in choice.tiers.values())
+        hosted = choice.aside_usd + sum(one.hosted_usd_month for one in choice.tiers.values())
         money = [f"{value:,.0f}" for value in (*usd, hosted, choice.usd)]
         table.add_row(*parts, str(sum(choice.gpus.values())), *money, f"{per_million(choice.usd, facts.tokens):.3f}")
     return table
@@ -100,7 +100,7 @@ def _compared(facts: Report) -> Iterator[str]:
     model, large = facts.large
     yield f"Everything hosted: {facts.hosted_usd:,.0f} a month ({_times(facts.hosted_usd, best)} of the plan)."
     if large is not None:
-        yield f"Everything on {model}: {large:,.0f} a month ({_times(large, best)})."
+        yield f"Everything local on {model}: {large:,.0f} a month ({_times(large, best)})."
     if facts.break_even is None:
         yield "A hosted model is cheaper at any traffic."
     else:

@@ -13,7 +13,7 @@ from cluster.demand.lengths import Floats
 from cluster.plan.options import Option, options
 from cluster.plan.search import Tier, tier_of
 from cluster.plan.sizing import sized
-from cluster.spec import Accelerator, Fleet, Model, Planning, Price
+from cluster.spec import SPILLOVER, Accelerator, Fleet, Model, Planning, Price
 
 SPLITS: Final = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 SEVENTY_B: Final = "llama-3.3-70b"
@@ -34,16 +34,25 @@ def all_hosted(demand: Demand, price: Price) -> float:
     return usd_per_request(price, demand.mix.even(1024)) * weekly_requests(demand) * MONTH_HOURS / HOURS
 
 
+def aside(demand: Demand, price: Price) -> float:
+    """Dollars a month of the requests that a hosted model answers in any case (``traffic.spill_share``)."""
+    return all_hosted(demand, price) * demand.shares[SPILLOVER]
+
+
+def _local(demand: Demand) -> Floats:
+    return demand.rates * (1 - demand.shares[SPILLOVER])
+
+
 def all_large(fleet: Fleet, demand: Demand, tiers: tuple[Tier, ...]) -> tuple[str, float | None]:
-    """The model of the large tier, or a 70B one, and dollars a month if it answered everything; None if it cannot."""
+    """The model of the large tier, or a 70B one, and dollars a month if it answered what stays; None if it cannot."""
     large = next((tier for tier in tiers if tier.name == "large"), None)
     if large is None:
         context = max(model.context_length for model in fleet.models.values())
         model = Model(source=SEVENTY_B, context_length=context, accelerator=Accelerator(type="H100", count=1))
         stored = fleet.planning.model_copy(update={"quantizations": fleet.planning.quantizations or ("fp8",)})
         judged = list(options(model, stored, demand.mix, fleet.slo))
-        large = tier_of("large", SEVENTY_B, judged, demand.rates, fleet.planning)
-    return large.model, cheapest((large,), {"large": demand.rates}, fleet.planning)
+        large = tier_of("large", SEVENTY_B, judged, _local(demand), fleet.planning)
+    return large.model, cheapest((large,), {"large": _local(demand)}, fleet.planning)
 
 
 def cheapest(tiers: tuple[Tier, ...], rates: Mapping[str, Floats], planning: Planning) -> float | None:
@@ -75,7 +84,7 @@ def splits(tiers: tuple[Tier, ...], demand: Demand, planning: Planning) -> dict[
     """Share of the large tier → dollars a month of the cheapest local fleet; empty with one tier."""
     if len(tiers) < 2:  # noqa: PLR2004 - small and large
         return {}
-    local = demand.rate("small") + demand.rate("large")
+    local = _local(demand)
     return {
         share: cheapest(tiers, {"small": local * (1 - share), "large": local * share}, planning) for share in SPLITS
     }
@@ -83,8 +92,10 @@ def splits(tiers: tuple[Tier, ...], demand: Demand, planning: Planning) -> dict[
 
 def break_even(tiers: tuple[Tier, ...], demand: Demand, planning: Planning, hosted_usd: float) -> float | None:
     """Multiple of the traffic from which on a local fleet is cheaper than ``hosted_usd`` times it; None for never."""
-    for factor in _FACTORS:
+    found = None
+    for factor in reversed(_FACTORS):
         own = cheapest(tiers, {tier.name: demand.rate(tier.name) * factor for tier in tiers}, planning)
-        if own is not None and own <= hosted_usd * factor:
-            return float(factor)
-    return None
+        if own is not None and own > hosted_usd * factor:
+            break
+        found = found if own is None else float(factor)
+    return found

@@ -66,24 +66,28 @@ def risks(tier: str, one: Sized, planning: Planning, slo: Slo) -> list[Risk]:
     room = one.most * option.capacity.rate / peak - 1
     spare = (one.most - planning.spare_replicas) * option.capacity.rate / peak - 1
     broken = option.capacity.broken
-    text = f"{room:.0%} more traffic breaks {broken} at {when}"
+    text = f"{room:.0%} more traffic {_breaks(broken)} at {when}"
     if planning.spare_replicas:
         text += f"; with {planning.spare_replicas} of {one.most} replicas down {max(0, spare):.0%} more does"
     found = [Risk(tier, "more traffic", broken, text)]
     lost = planning.spare_replicas + 1
     if (one.most - lost) * option.capacity.rate < peak:
-        text = f"{lost} of {one.most} replicas down break {broken} at {when}"
+        text = f"with {lost} of {one.most} replicas down the traffic {_breaks(broken)} at {when}"
         found.append(Risk(tier, f"{lost} replicas down", broken, text))
     requests = option.work.requests
     for change, other in _changed(requests).items():
         then = capacity(Work.of(Slower(option.timing, option.margin.step), other), option.margin.tightened(slo))
         need = int(np.ceil(peak / then.rate)) if then.rate else 0
         holds = 0 < need + planning.spare_replicas <= one.most
-        text = f"{change}: holds" if holds else f"{change}: breaks {then.broken} at {when}"
+        text = f"{change}: holds" if holds else f"{change}: {_breaks(then.broken)} at {when}"
         if need and not holds:
             text += f"; needs {need + planning.spare_replicas} replicas instead of {one.most}"
         found.append(Risk(tier, change, "" if holds else then.broken, text))
     return found
+
+
+def _breaks(promise: str) -> str:
+    return "is more than the replicas can do" if promise == "load" else f"breaks {promise}"
 
 
 def _changed(requests: Requests) -> dict[str, Requests]:

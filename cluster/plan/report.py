@@ -10,7 +10,7 @@ from typing import Any
 from cluster.cost import MONTH_HOURS, by_gpu, hosted_price, per_million, tokens_per_month
 from cluster.demand import HOURS, Demand, demand_of
 from cluster.errors import UsageError
-from cluster.plan.compare import all_hosted, all_large, break_even, splits, weekly_requests
+from cluster.plan.compare import all_hosted, all_large, aside, break_even, splits, weekly_requests
 from cluster.plan.nearest import Nearest, because, nearest
 from cluster.plan.outlook import Latency, Risk, hour_name, latencies, risks
 from cluster.plan.search import Choice, Tier, choices, may_host, search
@@ -36,8 +36,10 @@ class Report:
     risks: list[Risk]
     hosted_usd: float
     """Dollars a month if a hosted model answered everything."""
+    aside_usd: float
+    """Dollars a month of the requests that a hosted model answers in any case; part of every plan."""
     large: tuple[str, float | None]
-    """The large model, and dollars a month if it answered everything."""
+    """The large model, and dollars a month if it answered all that stays."""
     break_even: float | None
     """Multiple of the traffic from which on own GPUs are cheaper than a hosted model."""
     splits: dict[float, float | None]
@@ -64,8 +66,9 @@ def report(fleet: Fleet, folder: Path, seen: Callable[[], None] = lambda: None) 
     if not tiers:
         msg = "tiers: no model that Freehold runs itself answers any of the traffic; there is nothing to plan"
         raise UsageError(msg)
-    found = choices(tiers, fleet)
-    hosted_usd = all_hosted(demand, hosted_price(fleet))
+    price = hosted_price(fleet)
+    hosted_usd, aside_usd = all_hosted(demand, price), aside(demand, price)
+    found = choices(tiers, fleet, aside_usd)
     best = found[0].tiers if found else {}
     hosting = may_host(fleet, demand)
     return Report(
@@ -78,8 +81,9 @@ def report(fleet: Fleet, folder: Path, seen: Callable[[], None] = lambda: None) 
         latencies={tier: latencies(one) for tier, one in best.items()},
         risks=[risk for tier, one in best.items() for risk in risks(tier, one, fleet.planning, fleet.slo)],
         hosted_usd=hosted_usd,
+        aside_usd=aside_usd,
         large=all_large(fleet, demand, tiers),
-        break_even=break_even(tiers, demand, fleet.planning, hosted_usd),
+        break_even=break_even(tiers, demand, fleet.planning, hosted_usd - aside_usd),
         splits=splits(tiers, demand, fleet.planning),
         no_hosting=hosting if isinstance(hosting, str) else "",
     )
@@ -105,6 +109,7 @@ def in_json(facts: Report) -> dict[str, Any]:
         "candidates": facts.candidates,
         "plans": [_choice(choice, facts) for choice in facts.choices],
         "latencies": {tier: [asdict(one) for one in found] for tier, found in facts.latencies.items()},
+        "hosted_in_any_case_usd_month": facts.aside_usd,
         "all_hosted_usd_month": facts.hosted_usd,
         "all_large_model": model,
         "all_large_usd_month": large_usd,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from typing import Final
 
@@ -43,11 +43,13 @@ class Choice:
     """A whole fleet."""
 
     tiers: dict[str, Sized]
+    aside_usd: float = 0
+    """Dollars a month of the requests that go to a paid model whatever the load is."""
 
     @property
     def usd(self) -> float:
-        """Dollars a month."""
-        return sum(one.usd for one in self.tiers.values())
+        """Dollars a month, all of it."""
+        return self.aside_usd + sum(one.usd for one in self.tiers.values())
 
     @property
     def gpus(self) -> Counter[str]:
@@ -99,13 +101,13 @@ def _over(one: Sized, stock: dict[str, int]) -> str:
     return f"too many: needs {one.gpus} {kind}, planning.max_gpus has {stock[kind]}"
 
 
-def choices(tiers: tuple[Tier, ...], fleet: Fleet) -> list[Choice]:
+def choices(tiers: tuple[Tier, ...], fleet: Fleet, aside_usd: float = 0) -> list[Choice]:
     """The cheapest fleets, one option a tier, within ``planning.max_gpus``."""
     stock = by_gpu(fleet.planning.max_gpus, "max_gpus")
     found: list[Choice] = []
     for choice in _cheapest_first(tiers):
         if all(count <= stock.get(kind, count) for kind, count in choice.gpus.items()):
-            found.append(choice)
+            found.append(replace(choice, aside_usd=aside_usd))
         if len(found) == _PLANS:
             break
     return found

@@ -136,6 +136,18 @@ def test_peaks_go_to_a_hosted_model_where_that_is_cheaper() -> None:
     assert (shared.rates - shared.spilled <= shared.limits + 1e-9).all()
 
 
+def test_what_goes_out_in_any_case_is_in_every_price() -> None:
+    """A share of the requests at a paid model costs what it costs there, and the fleet is for the rest."""
+    models = {"s": SMALL, "l": LARGE, "c": CLAUDE}
+    spillover = {"chain": ["c"], "when": ["unable"], "open_usd_per_day": 100_000}
+    traffic = {"requests_per_second": 8, "spill_share": 0.25}
+    found = planned(models=models, spillover=spillover, traffic=traffic)
+    assert found.aside_usd == pytest.approx(found.hosted_usd / 4)
+    best = found.choices[0]
+    assert best.usd == pytest.approx(found.aside_usd + sum(one.usd for one in best.tiers.values()))
+    assert sum(one.rates.max() for one in best.tiers.values()) == pytest.approx(6)
+
+
 @pytest.mark.parametrize(
     ("spillover", "why"),
     [
