@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -40,20 +41,30 @@ class Plan:
     words: int = 200
     """In a prompt; drawn anew for each, so that no prefix cache helps."""
     max_tokens: int = 64
+    """Of an answer in the middle; limits are drawn between half and three halves of it, so that callers who began
+    together do not march in step."""
     each: int = 5
     """Requests of each caller; the first, which all send at once, is not counted."""
+    fewest: int = 24
+    """Requests at each load, however few callers."""
     seed: int = 1
+
+    def rounds(self, callers: int) -> int:
+        """Requests that each of so many callers sends."""
+        return max(self.each, math.ceil(self.fewest / callers))
 
 
 def measure(endpoint: Endpoint, plan: Plan, callers: int, on_done: Callable[[], None] = lambda: None) -> Point:
     """Keep ``callers`` requests under way until each caller had its share of answers; medians over all of them."""
+    rounds = plan.rounds(callers)
 
     def call(number: int) -> list[Answer]:
         draw = random.Random(f"{plan.seed} {callers} {number}")  # noqa: S311 - words, no secrets
         answers = []
-        for _ in range(plan.each):
+        for _ in range(rounds):
             text = " ".join(draw.choices(_WORDS, k=plan.words))
-            question = Question([{"role": "user", "content": text}], plan.model, plan.max_tokens)
+            limit = draw.randint(plan.max_tokens // 2, plan.max_tokens * 3 // 2)
+            question = Question([{"role": "user", "content": text}], plan.model, limit)
             answers.append(ask_streaming(endpoint, question))
             on_done()
         return answers[1:]

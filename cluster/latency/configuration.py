@@ -22,6 +22,8 @@ from cluster.memory import Replica, budget
 
 METRICS = ("tpot", "itl", "ttft", "e2e", "output_throughput", "batch_latency")
 KINDS = ("closed", "open", "burst", "static_batch", "offline_max")
+DRAWN = ("fixed", "uniform", "dataset")
+"""All the same length; evenly between four fifths of the longest and it; as in recorded conversations."""
 STATS = {"mean": 0.0, "total": 0.0, "p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 _ENGINES = ("sglang", "trtllm", "vllm")
 _USUAL_TOKENS = 300.0
@@ -44,8 +46,8 @@ class Configuration:
     """For all copies: callers (closed), requests a second (open), requests (burst, static batch); infinite offline."""
     metric: str
     stat: str
-    uniform: bool = False
-    """Lengths vary, as InferenceX draws them; otherwise they are fixed or unknown."""
+    drawn: str = ""
+    """How lengths vary: one of ``DRAWN``, or not known."""
     year: float = 0.0
     """When it was measured; 0 unknown."""
     version: float = 0.0
@@ -85,7 +87,7 @@ def read(row: Mapping[str, str]) -> Configuration:
         load=math.inf if load_kind == "offline_max" else _load(row),
         metric=_one_of(row, "metric", METRICS),
         stat=_one_of(row, "stat", tuple(STATS)) if row.get("stat") else "mean",
-        uniform=row.get("length_dist", "").startswith("uniform"),
+        drawn=_drawn(row.get("length_dist", "")),
         year=_year(row.get("date", "")),
         version=_version(row.get("engine_version", "")),
         guessed=(not _number(row, "isl")) + (not split.tp),
@@ -163,6 +165,14 @@ def _load(row: Mapping[str, str]) -> float:
         msg = "load_value: empty; no prediction without the load"
         raise CatalogError(msg)
     return value
+
+
+def _drawn(said: str) -> str:
+    if "fixed (" in said or said == "fixed":
+        return "fixed"
+    if said.startswith("uniform"):
+        return "uniform"
+    return "dataset" if re.search("ShareGPT|dataset|chat", said) else ""
 
 
 def _settings(notes: str) -> dict[str, int]:

@@ -20,12 +20,12 @@ class CpuTiming:
     kv_tokens: int
     max_seqs: int
     max_batched_tokens: int
-    request_s: float = 0.004
-    fixed_s: float = 0.006
+    request_s: float = 0.014
+    fixed_s: float = 0.0024
     """Of every step: scheduler, Python, operators of eager mode."""
-    seq_s: float = 0.00025
+    seq_s: float = 0.00015
     """Per sequence that decodes."""
-    token_s: float = 0.000012
+    token_s: float = 0.00003
     """Per prompt token."""
     scale: float = 1.0
 

@@ -1,6 +1,6 @@
 """What the learned residual sees of a configuration: its physics, its sizes, its engine. Mostly logarithms.
 
-The order is part of the fitted file: whoever changes a feature fits again (``benchmarks/lab/capacity_fit.py``).
+The fitted file names those that it asks for: whoever changes one fits again (``benchmarks/lab/capacity_fit.py``).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, replace
 
 from cluster.latency.calibration import Factors, applied
-from cluster.latency.configuration import KINDS, METRICS, STATS, Configuration
+from cluster.latency.configuration import DRAWN, KINDS, METRICS, STATS, Configuration
 from cluster.latency.load import Lengths, Pace, burst, closed, opened, room
 from cluster.latency.overheads import Overheads, overheads
 from cluster.latency.roofline import Roofline, roofline
@@ -19,6 +19,7 @@ _TIGHT = 8
 """Sequences that are granted to a model whose weights leave no room in the budget but was measured all the same."""
 _QUEUE_SHARE = 0.1
 """Of the waiting that sequences beyond the room would cost: published runs seldom go beyond it."""
+_SERVED = ("closed", "open", "burst")
 _ENGINES = ("vllm", "sglang", "trtllm")
 _QUANTS = ("bf16", "fp8", "fp8_block", "int4", "mxfp4", "fp4")
 
@@ -37,7 +38,7 @@ class Physics:
 def physics(asked: Configuration, using: Overheads | None = None, factors: Factors | None = None) -> Physics:
     """The prediction before anything is learned; ``factors`` of a calibration on the parts of a step."""
     space = budget(asked.replica)
-    using = using or overheads(asked.replica.engine, asked.year)
+    using = using or overheads(asked.replica.engine, asked.year, served=asked.kind in _SERVED)
     timing = applied(roofline(asked.replica, using, space), factors or {})
     if not space.fits:
         timing = _cramped(timing, asked.lengths)
@@ -100,7 +101,8 @@ def _of_load(asked: Configuration, seen: Physics) -> dict[str, float]:
         "rush": math.log(max(1e-4, pace.rush_s)),
         "prefill": math.log(max(1e-5, pace.prefill_s)),
         **{kind: float(asked.kind == kind) for kind in KINDS},
-        "uniform": float(asked.uniform),
+        "throughput": math.log(pace.throughput),
+        **{drawn: float(asked.drawn == drawn) for drawn in DRAWN},
         "guessed": float(asked.guessed),
         "quantile": STATS[asked.stat],
         **{f"is {metric}": float(asked.metric == metric) for metric in METRICS},

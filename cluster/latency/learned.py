@@ -10,8 +10,6 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-
 from cluster.latency.configuration import Configuration
 from cluster.latency.features import features, physics
 from cluster.latency.load import Lengths
@@ -50,6 +48,5 @@ def learned(replica: Replica) -> Learned:
     )
     known = fitted()
     level = known.level(replica.model.name, replica.gpu.name)
-    row = np.array(list(features(asked, physics(asked)).values()))
-    slower = known.correction("tpot", level, row)
+    slower = known.correction("tpot", level, features(asked, physics(asked)))
     return Learned(math.exp(slower), math.exp(known.interval("tpot", "closed", level)[1]))

@@ -35,6 +35,7 @@ OVERHEADS = {
     "sglang": Overheads(0.95, 0.7, 0.66e-3, 66e-6, 55e-6, 25e-6, 0.02, 0.3, 0.9),
     "trtllm": Overheads(0.9, 0.62, 2.4e-3, 12e-6, 26e-6, 20e-6, 0.012, 0.165, 0.23),
     "vllm-2024": Overheads(0.8, 0.18, 1.5e-3, 1e-6, 46e-6, 85e-6, 0.015),
+    "vllm-2024-served": Overheads(0.8, 0.18, 14e-3, 1e-6, 46e-6, 250e-6, 0.015),
     "trtllm-2024": Overheads(0.75, 0.46, 0.08e-3, 18e-6, 74e-6, 8e-6, 0.012),
 }
 """By engine and, where it made a difference, era; fitted by ``benchmarks/lab/capacity_fit.py``."""
@@ -42,7 +43,11 @@ OVERHEADS = {
 _NEW = 2025.0
 
 
-def overheads(engine: str, year: float = 0.0) -> Overheads:
-    """Those of an engine; ``year`` 0 means a current version. One that is not known is taken for vLLM."""
+def overheads(engine: str, year: float = 0.0, *, served: bool = True) -> Overheads:
+    """Those of an engine; ``year`` 0 means a current version. One that is not known is taken for vLLM.
+
+    ``served`` over HTTP: until 2025 vLLM's server and scheduler shared a process, and every token waited for both.
+    """
     era = f"{engine}-2024" if 0 < year < _NEW else engine
-    return OVERHEADS.get(era) or OVERHEADS.get(engine) or OVERHEADS["vllm"]
+    known = (f"{era}-served" if served else era, era, engine, "vllm")
+    return next(OVERHEADS[name] for name in known if name in OVERHEADS)

@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from cluster.errors import CatalogError
 from cluster.latency.calibration import kept, key
 from cluster.latency.configuration import Configuration, read
@@ -40,8 +38,7 @@ def predict(asked: Configuration, learned: Residual | None = None) -> Prediction
     level = learned.level(asked.replica.model.name, asked.replica.gpu.name)
     own = kept(key(asked.replica.model.name, asked.replica.gpu.name, asked.replica.gpus))
     seen = physics(asked, factors=own)
-    row = np.array(list(features(asked, seen).values()))
-    slower = 0.0 if own else learned.correction(group, level, row)
+    slower = 0.0 if own else learned.correction(group, level, features(asked, seen))
     value = seen.value * math.exp(-slower if asked.metric == "output_throughput" else slower)
     below, above = learned.interval(group, asked.kind, level)
     support = "calibrated on this fleet's own measurements" if own else _BY_LEVEL[level]

@@ -68,8 +68,9 @@ class Residual:
         models, gpus = {pair[0] for pair in self.pairs}, {pair[1] for pair in self.pairs}
         return "apart" if model in models and gpu in gpus else "new"
 
-    def correction(self, group: str, level: str, row: Floats) -> float:
+    def correction(self, group: str, level: str, seen: Mapping[str, float]) -> float:
         """The logarithm of how much slower than physics; goes to 0 with the distance from what was measured."""
+        row = np.array([seen[name] for name in self.names])
         places = [self.names.index(name) for name in _NEAR]
         beyond = np.maximum(self.lowest - row, row - self.highest)[places]
         outside = float(np.maximum(0, beyond).sum())

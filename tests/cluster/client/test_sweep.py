@@ -36,7 +36,7 @@ def test_every_caller_has_its_share() -> None:
     """Lengths come from the server's usage, latencies from its stream, progress is told for each answer."""
     answered: list[int] = []
     with openai_server() as server:
-        plan = Plan("stub", words=5, each=3)
+        plan = Plan("stub", words=5, each=3, fewest=1)
         point = measure(Endpoint(server), plan, 4, lambda: answered.append(1))
     assert (point.callers, point.prompt, point.output) == (4, 7, 3)
     assert point.ttft_s > 0
