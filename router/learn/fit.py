@@ -2,7 +2,8 @@
 
 1. One gain is a coin's toss, the mean of a topic is not: each label is pulled towards its topic where one is known.
 2. Words learn the gain and the weak model's score by ridge regression; out of fold, so that step 3 may trust them.
-3. Trees learn the strong and the weak model's score from the looks of the prompt and from what its words say.
+3. Trees learn the strong and the weak model's score from the looks of the prompt and from what its words say. The more
+   labels there are, the less theirs are pulled; not at all where there is an answer, which tells of its prompt alone.
 4. Both are added, each in units of its spread, and a line through held-out labels makes an expected gain of the sum.
 """
 
@@ -26,11 +27,14 @@ Floats = NDArray[np.float64]
 
 _FOLDS: Final = 5
 _OWN: Final = 0.2
-"""What of a label's distance to its topic's mean is believed."""
+"""What of a label's distance to its topic's mean the words believe."""
+_HALF: Final = 3000
+"""Labels with which the trees believe half of it: with 1,500 a third is best, with 8,000 more or less does not show."""
 _TOPIC: Final = 20
 """Labels by which a topic's mean is pulled to the mean of all."""
 _STRENGTH: Final = 4.0
-_GROWTH: Final = Growth(trees=200, depth=4, columns=0.35)
+_GROWTH: Final = Growth(trees=200, depth=4, columns=0.25)
+_GROWTH_ANSWERED: Final = Growth(trees=200, depth=4, columns=0.35)
 _BOOSTED: Final = 0.8
 _ANSWERED: Final = 5.0
 """Weight of the trees beside the words, each in units of its spread; and where there is an answer, whose looks tell
@@ -62,21 +66,25 @@ def fit_head(labels: Sequence[Label], sights: Sequence[Sight], seed: int) -> tup
 def _fit(labels: Sequence[Label], sights: Sequence[Sight], folds: NDArray[np.int64], seed: int) -> Head:
     weak, strong = scores_of(labels)
     topics = np.unique([label.topic for label in labels], return_inverse=True)[1]
-    wanted = [_smooth(strong - weak, topics), _smooth(weak, topics)]
+    wanted = [_smooth(values, topics, _OWN) for values in (strong - weak, weak)]
     sides = [[sight.words[at] for sight in sights] for at in range(len(sights[0].words))]
     texts = tuple(fit_words(side, wanted, _STRENGTH) for side in sides)
     unseen = np.hstack([out_of_fold(side, wanted, _STRENGTH, folds) for side in sides])
     rows = np.stack([stacked(linear, sight.looks) for linear, sight in zip(unseen, sights, strict=True)])
-    forest = grow(rows, strong - strong.mean(), _GROWTH, seed).minus(grow(rows, weak - weak.mean(), _GROWTH, seed))
+    answered = len(sides) > 1
+    boosted, growth = (_ANSWERED, _GROWTH_ANSWERED) if answered else (_BOOSTED, _GROWTH)
+    own = 1.0 if answered else len(labels) / (len(labels) + _HALF)
+    good, poor = (grow(rows, _smooth(values - values.mean(), topics, own), growth, seed) for values in (strong, weak))
+    forest = good.minus(poor)
     spreads = unseen[:, 0].std(), forest.many(rows).std()
-    boosted = _BOOSTED if len(sides) == 1 else _ANSWERED
     return Head(texts, forest, Blend(1 / max(spreads[0], 1e-6), boosted / max(spreads[1], 1e-6), 1.0, 0.0))
 
 
-def _smooth(values: Floats, topics: NDArray[np.int64]) -> Floats:
+def _smooth(values: Floats, topics: NDArray[np.int64], own: float) -> Floats:
+    """Each value between its topic's mean (``own`` 0) and itself (1)."""
     sums, sizes = np.bincount(topics, values), np.bincount(topics)
     means = (sums + _TOPIC * values.mean()) / (sizes + _TOPIC)
-    return np.asarray(means[topics] + _OWN * (values - means[topics]))
+    return np.asarray(means[topics] + own * (values - means[topics]))
 
 
 def _line(scores: Floats, gains: Floats) -> tuple[float, float]:
