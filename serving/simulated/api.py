@@ -54,7 +54,8 @@ class Api:
         elif (method in {"GET", "HEAD"}) != (path in _READ):
             reply.whole(*_NOT_ALLOWED)
         elif path in _READ:
-            reply.whole(200, _TEXT if path == "/metrics" else JSON, self._read(replicas, path))
+            body = b"" if method == "HEAD" else self._read(replicas, path)
+            reply.whole(200, _TEXT if path == "/metrics" else JSON, body)
         else:
             try:
                 return self._ask(replicas, path, body, reply)

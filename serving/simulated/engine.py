@@ -82,8 +82,7 @@ class Engine:
         self.metrics = Metrics(simulation.model, number, simulation.context_length, self.batch)
         self._clock = clock
         self._places: dict[Sequence, tuple[Answer, int]] = {}
-        self._step: Step | None = None
-        self._due = 0.0
+        self._busy = False
         self._alone = count(1)
 
     @property
@@ -149,7 +148,7 @@ class Engine:
         for sequence in answer.sequences:
             if sequence in self._places:
                 self.batch.add(sequence)
-        if self._step is None:
+        if not self._busy:
             self._begin(self._clock.now())
 
     def _begin(self, now: float) -> None:
@@ -158,17 +157,16 @@ class Engine:
         if behind > LATE_S:
             self.metrics.behind_s += behind
             now += behind
-        self._step = self.batch.begin(now)
-        if self._step is not None:
-            self._due = now + self.simulation.timing.step_s(self._step)
-            self._clock.at(self._due, self._turn)
-
-    def _turn(self) -> None:
-        """End the step that is due, and begin the next one."""
-        due, step = self._due, self._step
+        step = self.batch.begin(now)
+        self._busy = step is not None
         if step is not None:
-            self.metrics.stepped(step.prefill_tokens + step.decode_seqs)
-            self._spread(due)
+            due = now + self.simulation.timing.step_s(step)
+            self._clock.at(due, partial(self._turn, step, due))
+
+    def _turn(self, step: Step, due: float) -> None:
+        """End the step that is due, and begin the next one."""
+        self.metrics.stepped(step.prefill_tokens + step.decode_seqs)
+        self._spread(due)
         self._begin(due)
 
     def _spread(self, now: float) -> None:

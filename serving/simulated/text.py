@@ -31,7 +31,8 @@ _WORDS = (
 )
 SALAD = 4096
 """Tokens until the salad begins again."""
-_P95 = NormalDist().inv_cdf(0.95)
+_NORMAL = NormalDist()
+_P95 = _NORMAL.inv_cdf(0.95)
 
 
 def tokens(text: str) -> list[str]:
@@ -76,4 +77,4 @@ def chance(*what: object) -> float:
 def drawn(lengths: Lengths, luck: float) -> int:
     """A length from a log-normal distribution, at the quantile ``luck``; at least one token."""
     spread = math.log(lengths.p95 / lengths.p50) / _P95
-    return max(1, round(lengths.p50 * math.exp(spread * NormalDist().inv_cdf(luck))))
+    return max(1, round(lengths.p50 * math.exp(spread * _NORMAL.inv_cdf(luck))))

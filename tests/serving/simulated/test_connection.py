@@ -73,6 +73,15 @@ def test_paths(url: str, path: str, body: object, status: int) -> None:
     assert ask(url, path, body)[0] == status
 
 
+def test_a_head_has_no_body(url: str) -> None:
+    """Else the next answer on its connection would begin with it."""
+    connection = connected(url)
+    for method in ("HEAD", "GET"):
+        connection.request(method, "/metrics")
+        assert bool(connection.getresponse().read()) == (method == "GET")
+    connection.close()
+
+
 def test_a_connection_is_kept(url: str) -> None:
     """Streams and whole answers follow one another on it."""
     connection = connected(url)
