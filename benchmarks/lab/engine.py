@@ -112,14 +112,16 @@ class Connection(asyncio.Protocol):
             self._write(piece)
 
     def write_next(self) -> bool:
-        """Write one more piece, the end of the stream with the last of them; false when nothing is left."""
+        """Write one more piece, the end of the stream with the last of them; false when nothing is left.
+
+        Told with the last piece: another request may follow on the connection before its next turn.
+        """
         piece = next(self._pieces, None)
         if piece is None:
             return False
-        if piece.endswith(b"[DONE]\n\n\r\n"):
-            piece += next(self._pieces, b"")
-        self._write(piece)
-        return True
+        ended = piece.endswith(b"[DONE]\n\n\r\n")
+        self._write(piece + next(self._pieces, b"") if ended else piece)
+        return not ended
 
     def _write(self, data: bytes) -> None:
         """One system call a piece: a transport's ``write`` would join all pieces of a loop's turn into one packet."""
