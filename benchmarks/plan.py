@@ -78,7 +78,7 @@ def compared(hours: float) -> dict[str, float]:
     figures: dict[str, float] = {}
     errors: dict[str, list[float]] = {}
     for name in EXAMPLES:
-        facts = report(load_fleet(ROOT / "fleets" / f"{name}.yaml"), ROOT)
+        facts = report(_fixed(load_fleet(ROOT / "fleets" / f"{name}.yaml")), ROOT)
         busiest = facts.demand.busiest
         came = arrivals(facts.demand, 0, first_hour=busiest, hours=hours)
         for tier, times in played(planned_fleet(facts), came, down=facts.fleet.planning.spare_replicas).items():
@@ -97,6 +97,11 @@ def compared(hours: float) -> dict[str, float]:
         for way in ("kept", "kept_with_spares_down")
     }
     return figures | medians | worst | kept
+
+
+def _fixed(fleet: Fleet) -> Fleet:
+    """With the same replicas at every hour, so that the busiest is the one with the most load for each."""
+    return fleet.model_copy(update={"planning": fleet.planning.model_copy(update={"autoscale": False})})
 
 
 def played(fleet: Fleet, came: Arrivals, down: int = 0) -> dict[str, Times]:

@@ -84,7 +84,7 @@ def _tiers(facts: Report, choice: Choice) -> Table:
 
 
 def _latencies(facts: Report) -> Table:
-    table = Table("tier", "busiest hour", box=SIMPLE_HEAD)
+    table = Table("tier", "fullest hour", box=SIMPLE_HEAD)
     for name in ("p50", "p95", "p95 at most", "promised"):
         table.add_column(name, justify="right")
     for tier, found in facts.latencies.items():

@@ -81,7 +81,7 @@ def judged(setup: Setup, model: Model, planning: Planning, requests: Requests, s
     if longest > timing.kv_tokens:
         why = f"does not fit: a request of {longest} tokens is more than its KV cache of {timing.kv_tokens}"
         return Option(setup, price, timing, why_not=why)
-    safe = margin(timing, setup.replica, requests) if setup.replica else Margin()
+    safe = margin(setup.replica) if setup.replica else Margin()
     work = Work.of(Slower(timing, safe.step), requests)
     found = capacity(work, safe.tightened(slo))
     if found.rate:
