@@ -20,6 +20,7 @@ _NAMES = {
     "chat": ("chatcmpl", "chat.completion"),
     "completion": ("cmpl", "text_completion"),
     "embedding": ("embd", "list"),
+    "message": ("chatcmpl", "message"),
 }
 _CHUNK = ".chunk"
 

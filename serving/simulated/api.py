@@ -1,6 +1,6 @@
 """The paths of vLLM's server that a simulated engine answers, whatever HTTP server stands before it.
 
-Not covered: Responses, Messages, scores, LoRA, tool calls, structured output; see ``docs/rehearse.md``.
+Not covered: Responses, scores, tool calls, structured output; see ``docs/rehearse.md``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from serving.simulated import asked, shapes
 from serving.simulated.answers import JSON, Reply
 from serving.simulated.asked import Ask, RefusedError
 from serving.simulated.engine import Engine
+from serving.simulated.messages import counted
 from serving.simulated.metrics import page
 
 _TEXT = b"text/plain; version=1.0.0; charset=utf-8"
@@ -25,7 +26,9 @@ _GENERATING: Mapping[str, Callable[[bytes], Ask]] = {
     "/v1/chat/completions": asked.chat,
     "/v1/completions": asked.completion,
     "/v1/embeddings": asked.embedding,
+    "/v1/messages": asked.message,
 }
+_COUNTING = ("/tokenize", "/v1/messages/count_tokens")
 _READ = ("/v1/models", "/health", "/ping", "/version", "/metrics")
 
 Leave = Callable[[], None]
@@ -49,7 +52,7 @@ class Api:
         return None
 
     def _serve(self, replicas: Sequence[Engine], method: str, path: str, body: bytes, reply: Reply) -> Leave | None:
-        if path not in _GENERATING and path not in _READ and path != "/tokenize":
+        if path not in (*_GENERATING, *_READ, *_COUNTING):
             reply.whole(*_NOT_FOUND)
         elif (method in {"GET", "HEAD"}) != (path in _READ):
             reply.whole(*_NOT_ALLOWED)
@@ -76,6 +79,9 @@ class Api:
         if path == "/tokenize":
             tokens, as_strings = asked.to_tokenize(body)
             reply.whole(200, JSON, shapes.counted(tokens, simulation.context_length, as_strings=as_strings))
+            return None
+        if path == "/v1/messages/count_tokens":
+            reply.whole(200, JSON, counted(asked.to_count(body)))
             return None
         ask = _GENERATING[path](body)
         if ask.model not in {None, "", simulation.model, *simulation.adapters}:

@@ -9,14 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from serving.simulated.text import tokens
 
 _TEMPLATE = ("<|begin|>", "<|{}|>", "\n", "<|end|>")
 DIMENSIONS = 384
 """Of an embedding, where the request names no other number; MiniLM's."""
-Kind = Literal["chat", "completion", "embedding"]
+_NO_TOOLS = "The simulated engine calls no tools; set tool_choice to auto or none."
+Kind = Literal["chat", "completion", "embedding", "message"]
 Tokens = Annotated[int, Field(ge=0, le=200_000)]
 """A token's number, where a prompt is given as numbers."""
 Prompt = str | list[Tokens] | list[str] | list[list[Tokens]]
@@ -25,16 +26,16 @@ Prompt = str | list[Tokens] | list[str] | list[list[Tokens]]
 class RefusedError(Exception):
     """The request cannot be served; travels as vLLM's error object."""
 
-    def __init__(self, message: str, param: str | None = None, status: int = 400) -> None:
-        """``param`` is the field at fault."""
+    def __init__(self, message: str, param: str | None = None, status: int = 400, kind: str = "") -> None:
+        """``param`` is the field at fault, ``kind`` what vLLM calls the error where that does not follow from it."""
         super().__init__(message)
         self.status, self.param = status, param
+        self._kind = kind or {400: "BadRequestError", 404: "NotFoundError"}.get(status, "InternalServerError")
 
     @property
     def body(self) -> dict[str, object]:
         """As vLLM 0.32 says it."""
-        kind = {400: "BadRequestError", 404: "NotFoundError"}.get(self.status, "InternalServerError")
-        return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.status}}
+        return {"error": {"message": str(self), "type": self._kind, "param": self.param, "code": self.status}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,18 +133,29 @@ class _Message(BaseModel):
 
 
 class _Chat(_Sampled):
-    messages: list[_Message]
+    messages: Annotated[list[_Message], Field(min_length=1)]
     max_completion_tokens: int | None = None
     logprobs: bool | None = False
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = 0
     tool_choice: str | dict[str, Any] | None = None
 
-    @model_validator(mode="after")
-    def _has_messages(self) -> _Chat:
-        if not self.messages:
-            msg = "List should have at least 1 item after validation, not 0"
-            raise ValueError(msg)
-        return self
+
+class _Turns(_Body):
+    messages: Annotated[list[_Message], Field(min_length=1)]
+    system: str | list[dict[str, Any]] | None = None
+
+    @property
+    def turns(self) -> list[_Message]:
+        """What the system says is the first of them."""
+        return [_Message(role="system", content=self.system), *self.messages] if self.system else self.messages
+
+
+class _Messages(_Turns):
+    max_tokens: Annotated[int, Field(ge=1)]
+    stop_sequences: list[str] | None = None
+    stream: bool | None = False
+    temperature: float | None = None
+    tool_choice: dict[str, Any] | None = None
 
 
 class _Completion(_Sampled):
@@ -168,10 +180,29 @@ def chat(body: bytes) -> Ask:
     """``POST /v1/chat/completions``; raises :class:`RefusedError`."""
     asked = _read(_Chat, body)
     if asked.tool_choice == "required" or isinstance(asked.tool_choice, dict):
-        msg = "The simulated engine calls no tools; set tool_choice to auto or none."
-        raise RefusedError(msg, "tool_choice")
+        raise RefusedError(_NO_TOOLS, "tool_choice")
     most = asked.max_tokens if asked.max_completion_tokens is None else asked.max_completion_tokens
     return asked.ask("chat", (_conversation(asked.messages),), most, asked.top_logprobs if asked.logprobs else None)
+
+
+def message(body: bytes) -> Ask:
+    """``POST /v1/messages``; raises :class:`RefusedError`."""
+    asked = _read(_Messages, body)
+    if asked.tool_choice and asked.tool_choice.get("type") in {"any", "tool"}:
+        raise RefusedError(_NO_TOOLS, "tool_choice")
+    sampled = _Sampled(
+        model=asked.model,
+        cache_salt=asked.cache_salt,
+        stop=asked.stop_sequences,
+        stream=asked.stream,
+        temperature=asked.temperature,
+    )
+    return sampled.ask("message", (_conversation(asked.turns),), asked.max_tokens, None)
+
+
+def to_count(body: bytes) -> int:
+    """``POST /v1/messages/count_tokens``: the prompt's; raises :class:`RefusedError`."""
+    return len(_conversation(_read(_Turns, body).turns))
 
 
 def completion(body: bytes) -> Ask:
@@ -230,7 +261,7 @@ def _read(model: type[_AnyBody], body: bytes) -> _AnyBody:
         first = exc.errors(include_url=False, include_context=False, include_input=False)
         lines = [f"  {{'type': '{e['type']}', 'loc': '{_place(e['loc'])}', 'msg': '{e['msg']}'}}" for e in first]
         msg = f"{len(lines)} validation error{'s' if len(lines) > 1 else ''}:\n" + "\n".join(lines)
-        raise RefusedError(msg, _place(first[0]["loc"])) from None
+        raise RefusedError(msg, _place(first[0]["loc"]), kind="Bad Request") from None
 
 
 def _place(path: tuple[int | str, ...]) -> str:

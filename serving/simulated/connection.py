@@ -109,8 +109,9 @@ class Connection(asyncio.Protocol):
         self._send(b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ntransfer-encoding: chunked\r\n\r\n" % content_type)
 
     def write(self, data: bytes) -> None:
-        """Go on with it."""
-        self._send(b"%x\r\n%b\r\n" % (len(data), data))
+        """Go on with it; an empty chunk would be its end."""
+        if data:
+            self._send(b"%x\r\n%b\r\n" % (len(data), data))
 
     def end(self) -> None:
         """End it."""

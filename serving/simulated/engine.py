@@ -20,6 +20,7 @@ from serving.simulated.answers import Answer, Reply
 from serving.simulated.asked import Ask, RefusedError
 from serving.simulated.batch import Batch, Sequence
 from serving.simulated.blocks import BLOCK
+from serving.simulated.messages import Message
 from serving.simulated.metrics import Metrics
 from serving.simulated.pace import Steady
 from serving.simulated.script import Script, write
@@ -95,7 +96,9 @@ class Engine:
         now = self._clock.now()
         prompts = zip(ask.prompts, ask.texts, strict=True)
         choices = [choice for prompt, text in prompts for choice in self._choices(ask, prompt, text)]
-        answer = Answer(ask, {"model": ask.model or self.simulation.model}, choices, reply)
+        answer = (Message if ask.kind == "message" else Answer)(
+            ask, {"model": ask.model or self.simulation.model}, choices, reply
+        )
         for place, sequence in enumerate(answer.sequences):
             sequence.arrived = now
             self._places[sequence] = (answer, place)

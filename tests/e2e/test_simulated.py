@@ -16,6 +16,7 @@ from tests.e2e.fleet import Fleet
 
 CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 3, "ignore_eos": True}
 TEXT: dict[str, Any] = {"prompt": "Hello", "max_tokens": 3, "ignore_eos": True}
+SAY: dict[str, Any] = {"messages": CHAT["messages"], "system": "Be brief.", "max_tokens": 3}
 USAGE: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 CONTINUOUS: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True, "continuous_usage_stats": True}}
 ASKED: dict[str, tuple[str, dict[str, Any]]] = {
@@ -31,6 +32,9 @@ ASKED: dict[str, tuple[str, dict[str, Any]]] = {
     "text-logprobs": ("/v1/completions", {**TEXT, "logprobs": 1}),
     "text-stream": ("/v1/completions", {**TEXT, "stream": True}),
     "text-stream-usage": ("/v1/completions", {**TEXT, **USAGE}),
+    "message": ("/v1/messages", SAY),
+    "message-stream": ("/v1/messages", {**SAY, "stream": True}),
+    "message-count": ("/v1/messages/count_tokens", {"messages": CHAT["messages"]}),
     "tokenize": ("/tokenize", {"prompt": "Hello"}),
     "tokenize-messages": ("/tokenize", {"messages": CHAT["messages"]}),
     "models": ("/v1/models", {}),
@@ -80,6 +84,7 @@ def shape(content: Any) -> Any:  # noqa: ANN401 - JSON
 
 def described(body: str) -> list[Any]:
     """The shape of an answer; of a stream, of each kind of event in the order in which they first come."""
+    body = re.sub("^event: .*\n", "", body, flags=re.MULTILINE)
     if not body.startswith("data: "):
         return [free_of_names(shape(json.loads(body)))]
     events = [event.removeprefix("data: ") for event in body.split("\n\n") if event]

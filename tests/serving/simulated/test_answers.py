@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import orjson
@@ -112,6 +113,28 @@ def test_log_probabilities_are_those_of_the_tokens() -> None:
     assert "".join(token["token"] for token in listed) == choice["message"]["content"]
     assert all(token["logprob"] == token["top_logprobs"][0]["logprob"] <= 0 for token in listed)
     assert all(len(token["top_logprobs"]) == 3 for token in listed)
+
+
+SAID: dict[str, tuple[dict[str, Any], str]] = {
+    "limit": ({"max_tokens": 4}, "max_tokens"),
+    "by-itself": ({"max_tokens": 4000}, "end_turn"),
+    "stop": ({"max_tokens": 4000, "stop_sequences": ["e"]}, "stop_sequence"),
+}
+
+
+@pytest.mark.parametrize(("body", "reason"), SAID.values(), ids=SAID)
+def test_a_message_streamed_is_the_same_message(body: dict[str, Any], reason: str) -> None:
+    """Anthropic's events carry the text, the counts and the reason of the whole answer."""
+    body = {"messages": HELLO["messages"], "system": "Be brief.", **body}
+    whole = Bench().done(body, asked.message).json
+    stream = Bench().done({**body, "stream": True}, asked.message)
+    lines = b"".join(data for _, data in stream.pieces).decode().splitlines()
+    events = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+    assert [line.removeprefix("event: ") for line in lines if line.startswith("event: ")] == [e["type"] for e in events]
+    texts = [event["delta"]["text"] for event in events if event["type"] == "content_block_delta"]
+    assert "".join(texts) == whole["content"][0]["text"]
+    assert events[-2]["usage"] == whole["usage"]
+    assert events[-2]["delta"]["stop_reason"] == whole["stop_reason"] == reason
 
 
 def test_prompts_side_by_side() -> None:

@@ -73,6 +73,15 @@ def test_paths(url: str, path: str, body: object, status: int) -> None:
     assert ask(url, path, body)[0] == status
 
 
+def test_a_message_is_streamed_to_its_end(url: str) -> None:
+    """Its last token, which says nothing, is not the end of it."""
+    body = {"model": "m", "messages": HELLO["messages"], "max_tokens": 8000, "stream": True}
+    status, answer = ask(url, "/v1/messages", body)
+    assert status == 200
+    assert answer.endswith(b'event: message_stop\ndata: {"type":"message_stop"}\n\n')
+    assert b'"stop_reason":"end_turn"' in answer
+
+
 def test_a_head_has_no_body(url: str) -> None:
     """Else the next answer on its connection would begin with it."""
     connection = connected(url)
