@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cluster.errors import FreeholdError
+from cluster.errors import FreeholdError, UsageError
 from cluster.spec import Fleet
 from router.accounts.labels import Labels
 from router.accounts.pepper import load_pepper
@@ -59,7 +59,7 @@ async def _night(fleet: Fleet, url: str, home: Path) -> Mapping[str, Any]:
 async def _train(fleet: Fleet, routers: Routers, labels: Labels, home: Path, night: str) -> Mapping[str, Any]:
     state = await routers.in_use()
     artefact = await routers.fetch(state.version) if state else None
-    current = _unpacked(artefact) if artefact else await asyncio.to_thread(Shelf(home).current)
+    current = await asyncio.to_thread(_current, artefact, home)
     share = _held(fleet, current, state)
     found = await asyncio.to_thread(retrained, await labels.cases(), fleet, current, share)
     why = {"night": night, **found.why}
@@ -75,8 +75,14 @@ async def _train(fleet: Fleet, routers: Routers, labels: Labels, home: Path, nig
     return why
 
 
-def _unpacked(artefact: Artefact) -> Trained:
-    return unpacked(artefact.card, artefact.model, "the router in use")
+def _current(artefact: Artefact | None, home: Path) -> Trained | None:
+    """The router in use; None where there is none, or none that can be used."""
+    try:
+        if artefact is None:
+            return Shelf(home).current()
+        return unpacked(artefact.card, artefact.model, "the router in use")
+    except UsageError:
+        return None
 
 
 def _held(fleet: Fleet, current: Trained | None, state: InUse | None) -> float:

@@ -20,7 +20,7 @@ from router.accounts.errors import StoreUnavailableError
 from router.accounts.pot import Pot
 from router.accounts.trail import Leaving, Trail
 from router.backends.contract import Backend
-from router.backends.errors import ConnectError, StatusError, UnfitError, UpstreamError
+from router.backends.errors import ConnectError, CutError, StatusError, UnfitError, UpstreamError
 from router.backends.fairness import Caller
 from router.backends.slots import QueueFullError
 from router.observe.events import Left, Listener
@@ -149,12 +149,16 @@ def _worst(model: Model, request: Request) -> int:
 
 
 def _reply(model: Model, body: bytes) -> Reply:
-    """What a completion says; StatusError where it is none."""
+    """What a completion says; CutError where it is none, or does not tell what it cost."""
+    msg = "what came is no answer"
     try:
         found = orjson.loads(body)
         text = found["choices"][0]["message"].get("content") or ""
     except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError) as exc:
-        raise StatusError(_OK) from exc
+        raise CutError(msg) from exc
     used = usage_of(found)
-    cost = cost_of(model.price, used.prompt, used.completion, used.cached, used.written) if used else 0
-    return Reply(str(text), cost)
+    if used is None:
+        if model.is_outside:
+            raise CutError(msg)
+        return Reply(str(text), 0)
+    return Reply(str(text), cost_of(model.price, used.prompt, used.completion, used.cached, used.written))

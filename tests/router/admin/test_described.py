@@ -34,7 +34,7 @@ def test_what_needs_no_key_says_so() -> None:
     assert free == OPEN
 
 
-@pytest.mark.parametrize("body", ["NewTenant", "TenantChange", "NewKey", "Rotation"])
+@pytest.mark.parametrize("body", ["NewTenant", "TenantChange", "NewKey", "Rotation", "Feedback", "Promotion"])
 def test_bodies_are_described(body: str) -> None:
     """Each body is a schema of its own that refuses what it does not know, and the page for people has it."""
     assert DOCUMENT["components"]["schemas"][body]["additionalProperties"] is False

@@ -13,6 +13,7 @@ import pytest
 
 from router.accounts.labels import Label, Labels
 from router.accounts.pepper import load_pepper
+from router.accounts.routers import Artefact, Routers
 from router.accounts.sealed import Sealer
 from router.accounts.store import Store
 from router.quality.nightly import night
@@ -61,6 +62,22 @@ async def test_a_night(place: Place) -> None:
         assert (back.status, back.json["version"]) == (200, None)
         await _decides(bank, key, "short-prompt")
         await _from_the_command_line(bank, place, key)
+
+
+async def test_a_router_that_cannot_be_used(place: Place) -> None:
+    """One that is of another format or damaged is told in the log; the one in use goes on, and a night replaces it."""
+    async with place.examined() as bank:
+        key = await bank.key("closed")
+        store = await Store.open(place.database, 1)
+        await Routers(store).promote(Artefact({"version": "bad", "format": 0}, b""), None, {})
+        refused = await bank.admin("/admin/router", {"card": {"version": "bad", "format": 0}, "model": ""})
+        assert (refused.status, refused.error["param"]) == (400, "model")
+        await _labelled(place, 420)
+        await _decides(bank, key, "short-prompt")
+        await store.close()
+        said = json.loads(await night(place.fleet(), place.database, place.home))
+        assert said["says"] == "better", said
+        await _decides(bank, key, "learned-")
 
 
 async def _from_the_command_line(bank: Examined, place: Place, key: str) -> None:
