@@ -1,8 +1,8 @@
 """How well ``freehold predict`` knows latency and throughput that others measured, beside a plain roofline.
 
 ``python benchmarks/capacity.py [--quick] [--json FILE] [--truth FILE]``. Everything is measured on rows that the fit
-did not see: ``seen`` holds out whole curves (one configuration at all its loads), ``unseen`` whole pairs of model and GPU.
-Errors are absolute and relative, in percent. Some sources have no licence file: they grade here and are not shipped.
+did not see: ``seen`` holds out whole curves (one configuration at all its loads), ``unseen`` whole pairs of model and
+GPU. Errors are absolute and relative, in percent. Some sources have no licence file: they grade, and are not shipped.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ TARGETS: Final = (
     Target("interval_unseen_coverage", ">=", 75),
     Target("interval_unseen_coverage", "<=", 85),
 )
-SIZED_AT: Final = 0.02
+SIZED_AT: Final = 0.06
 """Plans are sized a little above the middle of the prediction; logarithm of the factor on TPOT."""
 PLAIN: Final = Overheads(1, 1, 0, 0, 0, 0, 0, 0, 0)
 """The roofline alone: the data sheet's bandwidth and arithmetic, and nothing else."""

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from benchmarks.lab.capacity_data import Floats, Measured
 
 _FEWEST_LOADS = 3
-_PROMISES = (0.25, 0.5, 0.75)
+_PROMISES = (0.015, 0.02, 0.03, 0.05, 0.1)
+"""Seconds per output token."""
+_BETWEEN = (0.25, 0.5, 0.75)
 """Where between the lowest and the highest measured TPOT of a curve a promise is tried, on a logarithmic scale."""
 CLOSE, SHORT = 0.15, 0.10
 
@@ -39,17 +41,21 @@ def chosen(data: Measured, metric: str, stats: Sequence[str], source: str = "") 
 def gpu_counts(data: Measured, predicted: Floats) -> dict[str, float]:
     """How often the GPUs for a TPOT promise are counted within 15 %, and more than 10 % too few, in percent.
 
-    A curve is one configuration at several loads. Its capacity at a promise is the load at which TPOT reaches it, by
-    interpolation; the number of GPUs is a traffic over that.
+    A curve is one configuration at several loads; the number of GPUs is a traffic over the load that holds the promise.
+    ``gpus`` takes the highest of the measured loads that does, for promises in round figures; ``gpus_between`` the load
+    in between at which TPOT would reach a promise, by interpolation, which is harder.
     """
-    ratios = [ratio for curve in _curves(data, predicted) for ratio in _ratios(*curve)]
-    if not ratios:
-        return {}
-    found = np.array(ratios)
+    curves = _curves(data, predicted)
     return {
-        "gpus_within_15": 100 * float(np.mean(np.abs(found - 1) <= CLOSE)),
-        "gpus_short_by_10": 100 * float(np.mean(found < 1 - SHORT)),
+        **_shares("gpus", [ratio for curve in curves for ratio in _at_loads(*curve)]),
+        **_shares("gpus_between", [ratio for curve in curves for ratio in _between_loads(*curve)]),
     }
+
+
+def _shares(name: str, ratios: list[float]) -> dict[str, float]:
+    found = np.array(ratios)
+    close, short = np.abs(found - 1) <= CLOSE, found < 1 - SHORT
+    return {f"{name}_within_15": 100 * float(close.mean()), f"{name}_short_by_10": 100 * float(short.mean())}
 
 
 def _curves(data: Measured, predicted: Floats) -> list[tuple[Floats, Floats, Floats]]:
@@ -58,7 +64,7 @@ def _curves(data: Measured, predicted: Floats) -> list[tuple[Floats, Floats, Flo
         row = data.rows[place]
         if row["load_kind"] == "closed":
             columns = ("config_id", "date", "engine_version", "isl", "osl", "tp", "dp", "ep", "n_gpus", "quant")
-            by[tuple(row[column] for column in columns)].append(int(place))
+            by[tuple(row.get(column, "") for column in columns)].append(int(place))
     curves = []
     for places in by.values():
         loads = np.log([float(data.rows[place]["load_value"]) for place in places])
@@ -69,12 +75,23 @@ def _curves(data: Measured, predicted: Floats) -> list[tuple[Floats, Floats, Flo
     return curves
 
 
-def _ratios(loads: Floats, truth: Floats, predicted: Floats) -> list[float]:
-    """GPUs by prediction over GPUs by measurement, at each promise."""
+def _at_loads(loads: Floats, truth: Floats, predicted: Floats) -> list[float]:
+    """GPUs by prediction over GPUs by measurement, at each promise that some of the measured loads hold, not all."""
+    ratios = []
+    for promise in np.log(_PROMISES):
+        holds = np.maximum.accumulate(truth) <= promise
+        seems = np.maximum.accumulate(predicted) <= promise
+        if holds.any() and not holds.all():
+            ratios.append(math.exp(loads[holds][-1] - loads[seems][-1]) if seems.any() else math.inf)
+    return ratios
+
+
+def _between_loads(loads: Floats, truth: Floats, predicted: Floats) -> list[float]:
+    """The same, with loads in between."""
     truth, predicted = np.maximum.accumulate(truth), np.maximum.accumulate(predicted)
     if truth[-1] - truth[0] < math.log(1.1):
         return []  # the measured loads do not tell where a promise would break
-    promises = truth[0] + np.array(_PROMISES) * (truth[-1] - truth[0])
+    promises = truth[0] + np.array(_BETWEEN) * (truth[-1] - truth[0])
     return [math.exp(_load_at(promise, loads, truth) - _load_at(promise, loads, predicted)) for promise in promises]
 
 
