@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from router.learn.artefact import Trained
 from router.learn.head import see
 from router.learn.labels import Answer, Label, graded, read_answers, read_labels, scores_of
-from router.learn.metrics import with_intervals
+from router.learn.metrics import routing_metrics, with_intervals
 from router.learn.quantile import RollingQuantile
 from router.learn.train import score, train
 
@@ -50,6 +50,7 @@ def small_draws(labelled: Labelled, draws: int, kept: Path) -> dict[str, float]:
         for side, labels in (("", dev), ("_rest", rest)):
             for name, value in _figures(trained, labels, {}).items():
                 found.setdefault(f"mmlu_1500{side}_{name}", []).append(value)
+        found.setdefault("mmlu_1500_rest_by_length_apgr", []).append(_by_length(rest))
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 
@@ -66,9 +67,7 @@ def large_pair(labelled: Labelled, kept: Path) -> tuple[Trained, dict[str, float
         for figure, value in _figures(trained, _of(labelled.dev, chosen), answers).items():
             found[f"{name}_{figure}"] = value
     for name, chosen in (("mmlu", _is_mmlu), ("llama", _is_llama)):
-        labels = _of(labelled.dev, chosen)
-        lengths = np.array([float(len(label.prompt)) for label in labels])
-        found[f"{name}_by_length_apgr"] = with_intervals(lengths, *scores_of(labels), draws=10)["apgr"].value
+        found[f"{name}_by_length_apgr"] = _by_length(_of(labelled.dev, chosen))
     return trained, found
 
 
@@ -100,6 +99,11 @@ def _figures(trained: Trained, labels: Sequence[Label], answers: dict[str, Answe
     found = with_intervals(score(trained, labels, answers), *scores_of(labels))
     shown = {name: found[name].value for name in ("apgr", "cpt50", "cpt80", "auc")}
     return {**shown, "apgr_standard_error": found["apgr"].error}
+
+
+def _by_length(labels: Sequence[Label]) -> float:
+    """APGR of the prompt's length, which tells how hard these labels are to rank for anybody."""
+    return routing_metrics(np.array([float(len(label.prompt)) for label in labels]), *scores_of(labels))["apgr"]
 
 
 def _of(labels: Sequence[Label], chosen: Callable[[Label], bool]) -> list[Label]:

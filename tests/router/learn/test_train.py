@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,16 @@ def test_scores_are_expected_gains(tmp_path: Path) -> None:
     hard = np.array([label.topic == "sums" for label in FRESH])
     assert scores[hard].mean() == pytest.approx(0.75, abs=0.15)
     assert scores[~hard].mean() == pytest.approx(0.05, abs=0.15)
+
+
+def test_labels_of_one_topic_lend_each_other_strength(tmp_path: Path) -> None:
+    """Where topics are known, prompts of one kind are scored more alike, beside what parts the kinds."""
+    known, hard = labels(300), np.array([label.topic == "sums" for label in FRESH])
+    noise = []
+    for at, given in enumerate((known, [replace(label, topic="") for label in known])):
+        scores = score(train(given, {}, 0, tmp_path / str(at)), FRESH, {})
+        noise.append((scores[hard].std() + scores[~hard].std()) / (scores[hard].mean() - scores[~hard].mean()))
+    assert noise[0] < 0.7 * noise[1]
 
 
 def test_the_answer_tells_more(tmp_path: Path) -> None:
