@@ -6,6 +6,7 @@ Whatever the file is, the outcome is a :class:`Trace` or a UsageError that names
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
 from array import array
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from cluster.errors import UsageError
 MAX_BYTES: Final = 256 << 20
 """Of text, once unpacked: about ten million requests. A longer trace says nothing more about a week."""
 MAX_ROWS: Final = 5_000_000
+_TOO_LONG: Final = f"over {MAX_ROWS:,} requests or {MAX_BYTES >> 20} MiB; cut it to the busiest day or sample it"
 _MAX_LINE: Final = 4096
 _MAX_TOKENS: Final = 100_000_000
 _CACHED: Final = ("cached_prefix_tokens", "cached_prefix_tokens_inf")
@@ -75,6 +77,8 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             with gzip.GzipFile(fileobj=raw) as unpacked:
                 yield unpacked  # type: ignore[misc]  # reads like one
         else:
+            if os.fstat(raw.fileno()).st_size > MAX_BYTES:
+                _refuse(f"{path}: {_TOO_LONG}")
             raw.seek(0)
             yield raw
 
@@ -92,9 +96,7 @@ def _columns(path: Path, stream: BinaryIO) -> tuple[array[float], ...]:
     for number, line in enumerate(iter(lambda: stream.readline(_MAX_LINE), b""), 2):
         seen += len(line)
         if seen > MAX_BYTES or number > MAX_ROWS:
-            _refuse(
-                f"{path}: over {MAX_ROWS:,} requests or {MAX_BYTES >> 20} MiB; cut it to the busiest day or sample it"
-            )
+            _refuse(f"{path}: {_TOO_LONG}")
         if not line.strip():
             continue
         fields = line.split(b",")

@@ -65,6 +65,12 @@ def test_a_trace_beyond_bounds_is_refused_before_it_is_kept(tmp_path: Path) -> N
             stream.write(b" " * (1 << 20))
     with pytest.raises(UsageError, match="cut it to the busiest day"):
         read_trace(bomb)
+    huge = tmp_path / "huge.csv"
+    with huge.open("wb") as stream:
+        stream.write(f"{HEAD}\n0,1,1\n".encode())
+        stream.truncate(2 << 30)  # 2 GiB, of which the disk holds nothing
+    with pytest.raises(UsageError, match="cut it to the busiest day"):
+        read_trace(huge)
     rows = tmp_path / "rows.gz"
     rows.write_bytes(gzip.compress(f"{HEAD}\n".encode() + b"\n" * module.MAX_ROWS, compresslevel=1))
     with pytest.raises(UsageError, match="cut it to the busiest day"):
