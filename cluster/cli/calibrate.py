@@ -15,7 +15,6 @@ from cluster.client.http import Endpoint
 from cluster.client.sweep import Plan, from_bench, measure
 from cluster.errors import UsageError
 from cluster.latency.calibration import Point, applied, fit, keep, wrong
-from cluster.latency.replica import calibration_key, uncalibrated
 from cluster.load import load_fleet
 from cluster.spec import Model
 
@@ -89,6 +88,8 @@ def _sweep(gateway: Endpoint, plan: Plan, loads: list[int]) -> list[Point]:
 
 
 def _report(model: Model, points: list[Point], *, dry_run: bool, as_json: bool) -> None:
+    from cluster.latency.replica import calibration_key, uncalibrated  # noqa: PLC0415 - numpy loads when it is needed
+
     if len(points) < _FEWEST:
         msg = "--bench: name results of at least two loads; one cannot tell a step's parts apart"
         raise UsageError(msg)

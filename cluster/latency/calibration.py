@@ -7,6 +7,7 @@ part apart. :mod:`cluster.client.sweep` measures, ``freehold calibrate`` calls b
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,8 +16,6 @@ from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import TypeVar
-
-import numpy as np
 
 from cluster.errors import CatalogError
 from cluster.latency.cpu import CpuTiming
@@ -132,9 +131,9 @@ def _cost(timing: Timing, factors: Factors, points: Sequence[Point]) -> float:
     total = 0.0
     for point in points:
         pace = _pace(tried, point)
-        total += abs(float(np.log(pace.tpot_s / point.tpot_s)))
-        total += abs(float(np.log(_ttft(pace, point) / point.ttft_s)))
-    pulls = sum(float(np.log(by)) ** 2 for by in factors.values())
+        total += abs(math.log(pace.tpot_s / point.tpot_s))
+        total += abs(math.log(_ttft(pace, point) / point.ttft_s))
+    pulls = sum(math.log(by) ** 2 for by in factors.values())
     return total / (2 * len(points)) + _PULL * pulls
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.errors import UsageError
-from cluster.latency.predict import predict_row
 
 ADDED = ("predicted", "low", "high", "reason")
 _LARGEST = 256 << 20
@@ -28,6 +27,8 @@ def predict_file(source: Path, target: Path, watch: Callable[[list[dict[str, str
 
     Raises :class:`~cluster.errors.UsageError` for a file that is too large, no CSV, or lacks a column.
     """
+    from cluster.latency.predict import predict_row  # noqa: PLC0415 - numpy loads when it is needed
+
     rows = _read(source)
     columns = [name for name in rows[0] if name not in ADDED] if rows else []
     answers = [predict_row(row) for row in watch(rows)]

