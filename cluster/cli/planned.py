@@ -19,6 +19,9 @@ from cluster.spec import Pay
 def show_report(facts: Report) -> None:
     """Print everything, what matters most first."""
     click.echo(_asked(facts))
+    for tier, share in facts.too_long.items():
+        if share:
+            click.echo(f"  {tier}: {share:.1%} of the requests are longer than its context_length; not planned for")
     if facts.choices:
         click.echo("\nThe cheapest plans that hold every promise, in dollars a month:")
         show(_plans(facts))

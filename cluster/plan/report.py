@@ -12,6 +12,7 @@ from cluster.demand import HOURS, Demand, demand_of
 from cluster.errors import UsageError
 from cluster.plan.compare import all_hosted, all_large, aside, break_even, splits, weekly_requests
 from cluster.plan.nearest import Nearest, because, nearest
+from cluster.plan.options import held
 from cluster.plan.outlook import Latency, Risk, hour_name, latencies, risks
 from cluster.plan.search import Choice, Tier, choices, may_host, search
 from cluster.plan.sizing import Sized
@@ -50,6 +51,13 @@ class Report:
     def tokens(self) -> float:
         """Prompt and output tokens of a month."""
         return tokens_per_month(weekly_requests(self.demand), self.demand.mix.even(1024))
+
+    @property
+    def too_long(self) -> dict[str, float]:
+        """Tier → share of the requests that its model's context cannot hold; not planned for."""
+        sample = self.demand.mix.even(1024)
+        contexts = {tier.name: self.fleet.models[tier.model].context_length for tier in self.tiers}
+        return {name: 1 - len(held(sample, context)) / len(sample) for name, context in contexts.items()}
 
     @property
     def candidates(self) -> int:
@@ -106,6 +114,7 @@ def in_json(facts: Report) -> dict[str, Any]:
             "tokens_per_month": facts.tokens,
             "shares": demand.shares,
         },
+        "too_long_share": facts.too_long,
         "candidates": facts.candidates,
         "plans": [_choice(choice, facts) for choice in facts.choices],
         "latencies": {tier: [asdict(one) for one in found] for tier, found in facts.latencies.items()},

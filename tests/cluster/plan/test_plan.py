@@ -235,5 +235,6 @@ def test_requests_that_are_too_long_are_told() -> None:
     models = {"s": SMALL | {"context_length": 4096}, "l": LARGE | {"context_length": 131_072}}
     found = planned(models=models, traffic=traffic)
     assert not found.tiers[0].sized
+    assert found.too_long == {"small": 1.0, "large": 0.0}
     assert all(why.startswith("context: ") or not why for _, why in found.tiers[0].why_not)
     assert len(found.tiers[0].why_not) == len(found.tiers[0].options)
