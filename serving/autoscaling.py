@@ -1,7 +1,7 @@
 """``replicas.autoscaling: slo`` in Ray Serve: its context ⇄ :mod:`cluster.autoscale`, the policy that is simulated.
 
 Serve's controller makes one :class:`SloAutoscaling` a model and asks it ten times a second; it looks as often as
-replicas report (:mod:`serving.counters`). Waking from zero replicas is Serve's own: it starts one for all that waits.
+replicas report (:mod:`serving.counters`).
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _latest(metrics: Mapping[str, Mapping[Any, Sequence[Sample]]]) -> dict[Any, 
 def config(fleet: Fleet, name: str, model: Model) -> dict[str, Any]:
     """A model's ``autoscaling_config``; raises EngineFailedError where there are no figures to scale by."""
     replicas = model.replicas
-    bounds = {"min_replicas": replicas.min, "initial_replicas": replicas.at_start, "max_replicas": replicas.max}
+    bounds = {"min_replicas": replicas.min, "max_replicas": replicas.max}
     if replicas.autoscaling is Autoscaling.ONGOING or replicas.min == replicas.max:
         return bounds | {
             "target_ongoing_requests": replicas.target_ongoing_requests,
@@ -114,6 +114,5 @@ def settings(fleet: Fleet, model: Model) -> dict[str, Any]:
         "capacity": {name: getattr(capacity, name) for name in capacity.__slots__},
         "cold_start_s": replicas.cold_start_s,
         "hold_s": replicas.downscale_delay_s,
-        "idle_s": replicas.downscale_delay_s,
         "late_share": fleet.slo.late_share,
     }

@@ -73,7 +73,7 @@ def _release(name: str, model: Model) -> ModelRelease:
         gpus=accelerator.count,
         hosts=max(1, -(-accelerator.count // GPUS_PER_NODE)),
         cpus=accelerator.cpus,
-        min_replicas=model.replicas.at_start,
+        min_replicas=model.replicas.min,
         max_replicas=model.replicas.max,
     )
 

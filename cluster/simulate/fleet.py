@@ -74,7 +74,7 @@ def _service(fleet: Fleet, name: str, requests: Requests) -> Service:
         scaler=_scaler(fleet, model, timing, requests),
         min_replicas=replicas.min,
         max_replicas=replicas.max,
-        initial_replicas=replicas.at_start,
+        initial_replicas=replicas.min,
         gpus=model.accelerator.count,
         cold_start_s=replicas.cold_start_s,
         limits=limits_of(fleet.slo),
@@ -91,7 +91,6 @@ def _scaler(fleet: Fleet, model: Model, timing: EngineTiming, requests: Requests
             capacity_of(timing, requests, fleet.slo),
             cold_start_s=replicas.cold_start_s,
             hold_s=replicas.downscale_delay_s,
-            idle_s=replicas.downscale_delay_s,
             late_share=fleet.slo.late_share,
         )
         return SloScaler(policy)
@@ -100,7 +99,7 @@ def _scaler(fleet: Fleet, model: Model, timing: EngineTiming, requests: Requests
         upscale_delay_s=replicas.upscale_delay_s,
         downscale_delay_s=replicas.downscale_delay_s,
     )
-    return OngoingScaler(ongoing, replicas.at_start)
+    return OngoingScaler(ongoing, replicas.min)
 
 
 def _some(arrivals: Arrivals, mask: NDArray[np.bool_]) -> Requests:

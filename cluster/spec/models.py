@@ -71,9 +71,8 @@ class Autoscaling(StrEnum):
 class Replicas(Noun):
     """Between how many copies Ray Serve scales a model."""
 
-    min: Annotated[int, Field(ge=0, le=1000)] = 1
-    """Copies that always run. 0: the last one leaves after ``downscale_delay_s`` of silence, and the first request after
-    that waits for one to start, ``cold_start_s`` or so; the gateway then asks no silent engine whether it is well."""
+    min: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Copies that always run."""
     max: Annotated[int, Field(ge=1, le=1000)] = 1
     """Copies at most."""
     autoscaling: Autoscaling = Autoscaling.ONGOING
@@ -90,11 +89,6 @@ class Replicas(Noun):
     """Seconds that the load must stay high before a copy is added."""
     downscale_delay_s: Annotated[float, Field(ge=0, le=86_400)] = 300
     """Seconds that the load must stay low before a copy is removed."""
-
-    @property
-    def at_start(self) -> int:
-        """Copies that a fleet begins with: at least one, to see that it can."""
-        return max(1, self.min)
 
     @model_validator(mode="after")
     def _min_up_to_max(self) -> Self:

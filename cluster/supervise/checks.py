@@ -95,7 +95,7 @@ def sources_exist(fleet: Fleet) -> None:
 def gpus_suffice(fleet: Fleet, present: int) -> None:
     """The replicas that always run must find their GPUs; otherwise Ray would wait for them forever."""
     engines = [model for model in fleet.models.values() if model.engine is Engine.VLLM]
-    wanted = sum(model.accelerator.count * model.replicas.at_start for model in engines)
+    wanted = sum(model.accelerator.count * model.replicas.min for model in engines)
     if wanted > present:
         msg = f"the fleet needs {wanted} GPUs and this machine shows {present}; fleets/demo.yaml needs none"
         raise StartError(msg)

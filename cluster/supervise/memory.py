@@ -30,7 +30,7 @@ _BILLIONS = re.compile(r"(\d+(?:\.\d+)?)b(?![a-z0-9])", re.IGNORECASE)
 def needed(fleet: Fleet, *, with_ray: bool = True) -> int:
     """Bytes that the fleet's smallest state needs; 0 when nothing runs on this machine's CPU."""
     engines = [model for model in fleet.models.values() if model.runs_here]
-    replicas = sum(model.replicas.at_start * replica_bytes(model) for model in engines)
+    replicas = sum(model.replicas.min * replica_bytes(model) for model in engines)
     return replicas + RAY_BYTES if engines and with_ray else replicas
 
 

@@ -29,9 +29,7 @@ class Health:
     def __init__(self, targets: Iterable[object], seconds: float) -> None:
         """A target is asked when it has answered nobody for so many ``seconds``."""
         self._seconds = seconds
-        local = [one for one in targets if isinstance(one, Target) and one.model.runs_here]
-        # A model that may run nowhere would be woken by the question.
-        self._targets = [target for target in local if target.model.replicas.min]
+        self._targets = [one for one in targets if isinstance(one, Target) and one.model.runs_here]
 
     async def run(self) -> NoReturn:
         """Look after them until cancelled."""

@@ -19,7 +19,7 @@ models:
     source: meta-llama/Llama-3.1-8B-Instruct
     context_length: 32768
     accelerator: {{ type: L40S, count: 1, cpus: 4 }}
-    replicas: {{ min: {min}, max: 6, autoscaling: {autoscaling}, cold_start_s: 60 }}
+    replicas: {{ min: 1, max: 6, autoscaling: {autoscaling}, cold_start_s: 60 }}
   qwen:
     source: Qwen/Qwen2.5-32B-Instruct-AWQ
     context_length: 32768
@@ -31,10 +31,10 @@ traffic: {{ {traffic} }}
 TRAFFIC = "requests_per_second: 6, large_share: 0.1, shape: consumer"
 
 
-def ran(folder: Path, asked: Asked, traffic: str = TRAFFIC, least: int = 1, autoscaling: str = "slo") -> Report:
+def ran(folder: Path, asked: Asked, traffic: str = TRAFFIC, autoscaling: str = "slo") -> Report:
     """A simulation of that fleet."""
     file = folder / "fleet.yaml"
-    file.write_text(FLEET.format(traffic=traffic, min=least, autoscaling=autoscaling))
+    file.write_text(FLEET.format(traffic=traffic, autoscaling=autoscaling))
     return simulate(load_fleet(file), file, asked)
 
 
@@ -54,17 +54,6 @@ def test_autoscaling_follows_the_load(tmp_path: Path) -> None:
     """At 20 requests a second one replica becomes several, within what is allowed."""
     report = ran(tmp_path, Asked(hours=0.25), "requests_per_second: 20, large_share: 0")
     assert 4 <= max(look.ready for look in report.simulation.pools[0].looks) <= 6
-
-
-def test_none_runs_while_nobody_asks(tmp_path: Path) -> None:
-    """With ``min: 0`` a trace with an hour of silence costs no GPU for most of that hour."""
-    trace = tmp_path / "trace.csv"
-    trace.write_text("arrival_s,prompt_tokens,output_tokens\n0,100,50\n10,100,50\n3600,100,50\n")
-    report = ran(tmp_path, Asked(trace=trace), "requests_per_second: 1, large_share: 0", least=0)
-    pool = report.simulation.pools[0]
-    assert min(look.ready for look in pool.looks) == 0
-    assert pool.replica_seconds(3600) < 900
-    assert report.outcome.whole.answered == 3
 
 
 def test_a_replica_can_die(tmp_path: Path) -> None:
@@ -106,7 +95,7 @@ def test_what_cannot_be_simulated_is_told(
 def test_a_model_without_figures_is_told(tmp_path: Path) -> None:
     """Never a guess."""
     file = tmp_path / "fleet.yaml"
-    text = FLEET.format(traffic=TRAFFIC, min=1, autoscaling="slo")
+    text = FLEET.format(traffic=TRAFFIC, autoscaling="slo")
     file.write_text(text.replace("meta-llama/Llama-3.1-8B-Instruct", "nobody/knows-this"))
     with pytest.raises(CatalogError, match="source"):
         simulate(load_fleet(file), file, Asked())
