@@ -67,9 +67,7 @@ def demand_of(fleet: Fleet, folder: Path) -> Demand:
 
 
 def _mix(fleet: Fleet, traffic: Traffic) -> LogNormals:
-    longest = max(
-        (model.context_length for model in fleet.models.values() if model.runs_here), default=None
-    )
+    longest = max((model.context_length for model in fleet.models.values() if model.runs_here), default=None)
     lengths = LogNormals(traffic.prompt_tokens, traffic.output_tokens, traffic.cached_share)
     return LogNormals(lengths.prompt, lengths.output, lengths.cached_share, longest) if longest else lengths
 
