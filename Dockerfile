@@ -7,7 +7,7 @@
 
 FROM python:3.11.14-slim-bookworm AS base
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 \
-    PATH=/opt/freehold/bin:$PATH FREEHOLD_HOME=/var/lib/freehold HOME=/var/lib/freehold
+    PATH=/freehold/bin:$PATH FREEHOLD_HOME=/var/lib/freehold HOME=/var/lib/freehold
 RUN groupadd --gid 10001 freehold \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/freehold --shell /usr/sbin/nologin freehold \
  && install -d -o freehold -g freehold /var/lib/freehold
@@ -20,14 +20,14 @@ LABEL org.opencontainers.image.title="Freehold" \
 FROM base AS light
 WORKDIR /src
 COPY requirements/base.lock requirements/base.lock
-RUN python -m venv /opt/freehold && pip install --no-deps --require-hashes --requirement requirements/base.lock
+RUN python -m venv /freehold && pip install --no-deps --require-hashes --requirement requirements/base.lock
 COPY . .
 RUN pip install "hatchling>=1.27" && pip install --no-deps --no-build-isolation . && pip uninstall --yes hatchling
 
 FROM base AS heavy-cpu
 WORKDIR /src
 COPY requirements requirements
-RUN python -m venv /opt/freehold \
+RUN python -m venv /freehold \
  && PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu pip install --no-deps --requirement requirements/torch.txt \
  && pip install --no-deps --require-hashes --requirement requirements/cpu.lock
 COPY . .
@@ -39,7 +39,7 @@ RUN pip install "ray[serve,llm]==2.60.0"
 
 # -------------------------------------------------------------------------------------------------------------- images
 FROM base AS gateway
-COPY --from=light /opt/freehold /opt/freehold
+COPY --from=light /freehold /freehold
 USER 10001:10001
 EXPOSE 8080
 ENTRYPOINT []
@@ -49,7 +49,7 @@ FROM base AS cpu
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends libnuma1 libgomp1 \
  && rm -rf /var/lib/apt/lists/*
-COPY --from=heavy-cpu /opt/freehold /opt/freehold
+COPY --from=heavy-cpu /freehold /freehold
 USER 10001:10001
 ENTRYPOINT []
 CMD ["freehold", "--help"]
@@ -60,7 +60,7 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends gcc libc6-dev libnuma1 \
  && rm -rf /var/lib/apt/lists/*
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
-COPY --from=heavy-gpu /opt/freehold /opt/freehold
+COPY --from=heavy-gpu /freehold /freehold
 USER 10001:10001
 ENTRYPOINT []
 CMD ["freehold", "--help"]

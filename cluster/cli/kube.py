@@ -15,7 +15,13 @@ from cluster.load import load_fleet
 
 @click.command("helm-values")
 @click.option("--fleet", "file", type=click.Path(path_type=Path), required=True, help="The fleet file.")
-@click.option("--mode", type=click.Choice([mode.value for mode in Mode]), default=Mode.RAY.value, show_default=True)
+@click.option(
+    "--mode",
+    type=click.Choice([mode.value for mode in Mode]),
+    default=Mode.RAY.value,
+    show_default=True,
+    help="What runs a model: a Ray cluster of its own, a plain vLLM server, or a simulated engine.",
+)
 @click.option(
     "--open-to-all", is_flag=True, help="Accept tenants.access: open, where everyone who reaches it may call."
 )

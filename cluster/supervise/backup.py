@@ -1,8 +1,9 @@
 """A backup of everything that accounts keep, and the way back.
 
 One consistent snapshot of the database (``pg_dump``), and the pepper and admin key without which its keys would be of
-no use, sealed (:mod:`cluster.supervise.sealed`). Cached answers and sampled prompts are left out. Restoring is one transaction: afterwards
-the database has all of the backup, or what it had before. No password appears in a process's arguments.
+no use, sealed (:mod:`cluster.supervise.sealed`). Cached answers and sampled prompts are left out. Restoring
+is one transaction: afterwards the database has all of the backup, or what it had before. No password appears in a
+process's arguments.
 """
 
 from __future__ import annotations
