@@ -38,7 +38,7 @@ OVERHEADS = {
     "vllm-2024-served": Overheads(0.8, 0.18, 14e-3, 1e-6, 46e-6, 250e-6, 0.015),
     "trtllm-2024": Overheads(0.75, 0.46, 0.08e-3, 18e-6, 74e-6, 8e-6, 0.012),
 }
-"""By engine and, where it made a difference, era; fitted by ``benchmarks/lab/capacity_fit.py``."""
+"""By engine and, where it made a difference, era; fitted by ``benchmarks/lab/capacity_overheads.py``."""
 
 _NEW = 2025.0
 
