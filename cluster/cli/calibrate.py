@@ -83,8 +83,8 @@ def _loads(text: str) -> list[int]:
 def _sweep(gateway: Endpoint, plan: Plan, loads: list[int]) -> list[Point]:
     console = Console(file=sys.stderr)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("measuring", total=sum(load * plan.rounds(load) for load in loads))
-        return [measure(gateway, plan, load, lambda: progress.advance(task)) for load in loads]
+        task = progress.add_task("measuring", total=plan.passes * sum(load * plan.rounds(load) for load in loads))
+        return measure(gateway, plan, loads, lambda: progress.advance(task))
 
 
 def _report(model: Model, points: list[Point], *, dry_run: bool, as_json: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,24 +44,36 @@ class Plan:
     """Of an answer in the middle; limits are drawn between half and three halves of it, so that callers who began
     together do not march in step."""
     each: int = 5
-    """Requests of each caller; the first, which all send at once, is not counted."""
+    """Requests of each caller that count."""
     fewest: int = 24
     """Requests at each load, however few callers."""
+    passes: int = 3
+    """Times that all loads are gone through, so that a busy moment of the machine falls on all of them."""
     seed: int = 1
 
     def rounds(self, callers: int) -> int:
-        """Requests that each of so many callers sends."""
-        return max(self.each, math.ceil(self.fewest / callers))
+        """Requests that each of so many callers sends in one pass."""
+        return max(2, math.ceil(max(self.each, self.fewest / callers) / self.passes) + 1)
 
 
-def measure(endpoint: Endpoint, plan: Plan, callers: int, on_done: Callable[[], None] = lambda: None) -> Point:
-    """Keep ``callers`` requests under way until each caller had its share of answers; medians over all of them."""
-    rounds = plan.rounds(callers)
+def measure(
+    endpoint: Endpoint, plan: Plan, loads: Sequence[int], on_done: Callable[[], None] = lambda: None
+) -> list[Point]:
+    """Go through the loads several times; each gives the medians over its answers in all passes."""
+    answers: dict[int, list[Answer]] = {callers: [] for callers in loads}
+    for number in range(plan.passes):
+        for callers in loads:
+            answers[callers] += _pass(endpoint, plan, callers, number, on_done)
+    return [_medians(plan, callers, found) for callers, found in answers.items()]
 
-    def call(number: int) -> list[Answer]:
-        draw = random.Random(f"{plan.seed} {callers} {number}")  # noqa: S311 - words, no secrets
+
+def _pass(endpoint: Endpoint, plan: Plan, callers: int, number: int, on_done: Callable[[], None]) -> list[Answer]:
+    """Keep so many requests under way until each caller had its share; without the first, which all send at once."""
+
+    def call(caller: int) -> list[Answer]:
+        draw = random.Random(f"{plan.seed} {number} {callers} {caller}")  # noqa: S311 - words, no secrets
         answers = []
-        for _ in range(rounds):
+        for _ in range(plan.rounds(callers)):
             text = " ".join(draw.choices(_WORDS, k=plan.words))
             limit = draw.randint(plan.max_tokens // 2, plan.max_tokens * 3 // 2)
             question = Question([{"role": "user", "content": text}], plan.model, limit)
@@ -70,7 +82,10 @@ def measure(endpoint: Endpoint, plan: Plan, callers: int, on_done: Callable[[], 
         return answers[1:]
 
     with ThreadPoolExecutor(callers) as pool:
-        answers = [answer for some in pool.map(call, range(callers)) for answer in some]
+        return [answer for some in pool.map(call, range(callers)) for answer in some]
+
+
+def _medians(plan: Plan, callers: int, answers: Sequence[Answer]) -> Point:
     timed = [answer for answer in answers if answer.ttft_s is not None and answer.tpot_s is not None]
     if not timed:
         msg = f"{plan.model} answered nothing that can be timed: it needs answers of two tokens and more"

@@ -36,12 +36,13 @@ def test_every_caller_has_its_share() -> None:
     """Lengths come from the server's usage, latencies from its stream, progress is told for each answer."""
     answered: list[int] = []
     with openai_server() as server:
-        plan = Plan("stub", words=5, each=3, fewest=1)
-        point = measure(Endpoint(server), plan, 4, lambda: answered.append(1))
+        plan = Plan("stub", words=5, each=4, fewest=1, passes=2)
+        one, point = measure(Endpoint(server), plan, [1, 4], lambda: answered.append(1))
     assert (point.callers, point.prompt, point.output) == (4, 7, 3)
     assert point.ttft_s > 0
     assert point.tpot_s > 0
-    assert len(answered) == 12
+    assert one.callers == 1
+    assert len(answered) == 2 * 3 * (1 + 4)
 
 
 def test_a_result_of_vllms_benchmark_is_a_point(tmp_path: Path) -> None:
