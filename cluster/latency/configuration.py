@@ -28,6 +28,7 @@ STATS = {"mean": 0.0, "total": 0.0, "p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 
 _ENGINES = ("sglang", "trtllm", "vllm")
 _USUAL_TOKENS = 300.0
 _WORTHWHILE = 32
+_LARGEST = 1e9
 _TRT_SEQS = 2048
 """TensorRT-LLM's own default for ``max_batch_size``."""
 
@@ -59,7 +60,7 @@ class Configuration:
 def read(row: Mapping[str, str]) -> Configuration:
     """Read a row; raises :class:`~cluster.errors.CatalogError` that names the column."""
     model, kind, stored = architecture(_text(row, "model")), gpu(_text(row, "gpu")), row.get("quant") or "bf16"
-    lengths = Lengths(_number(row, "isl") or _USUAL_TOKENS, _number(row, "osl") or _USUAL_TOKENS)
+    lengths = Lengths(*(max(1.0, _number(row, column) or _USUAL_TOKENS) for column in ("isl", "osl")))
     engine = next((name for name in _ENGINES if name in row.get("engine", "").lower()), "vllm")
     settings = _settings(row.get("notes", ""))
     split = _split(row)
@@ -141,8 +142,8 @@ def _number(row: Mapping[str, str], column: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 0 <= value < math.inf:
-        msg = f"{column}: {text[:40]!r} is no number from 0 up"
+    if not 0 <= value <= _LARGEST:
+        msg = f"{column}: {text[:40]!r} is no number from 0 to {_LARGEST:g}"
         raise CatalogError(msg)
     return value
 

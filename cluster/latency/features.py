@@ -86,7 +86,7 @@ def _of_load(asked: Configuration, seen: Physics) -> dict[str, float]:
     callers = asked.load / asked.copies if math.isfinite(asked.load) else pace.running
     prompts = math.ceil(pace.running * lengths.prompt / seen.timing.max_batched_tokens)
     return {
-        "load": math.log(callers),
+        "load": math.log(max(1e-3, callers)),
         "running": math.log(max(0.1, pace.running)),
         "crowd": math.log(max(0.1, callers / room(seen.timing, lengths))) if asked.kind != "open" else 0.0,
         "prompt": math.log(lengths.prompt),

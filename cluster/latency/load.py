@@ -89,7 +89,8 @@ def opened(timing: EngineTiming, lengths: Lengths, rate: float) -> Pace:
 
 def burst(timing: EngineTiming, lengths: Lengths, requests: float) -> Pace:
     """``requests`` sent at once; what does not fit comes in waves."""
-    running = min(max(1.0, requests), room(timing, lengths))
+    requests = max(1.0, requests)
+    running = min(requests, room(timing, lengths))
     decode, prefill = _steps(timing, lengths, running)
     first = shared(timing, lengths)
     waves = requests / running

@@ -68,3 +68,20 @@ def test_a_calibration_counts_more_than_what_was_learned(tmp_path: Path, monkeyp
     assert 2 < after.value / before.value < 4
     assert "own measurements" in after.reason
     assert of(gpu="H200-SXM") == other
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"load_kind": "burst", "load_value": "1", "n_gpus": "1000000000"},
+        {"load_kind": "open", "load_value": "1e-300"},
+        {"load_value": "1e9", "isl": "1e9", "osl": "1e9"},
+        {"isl": "0.001", "osl": "0.001", "tp": "0", "n_gpus": "0", "ep": "5000"},
+    ],
+    ids=["less than one each", "hardly any load", "too much of everything", "nothing of it"],
+)
+def test_extremes_have_figures_too(changes: dict[str, str]) -> None:
+    """Positive and in order, for each kind of metric."""
+    for metric in ("tpot", "ttft", "output_throughput", "batch_latency"):
+        found = of(**changes, metric=metric)
+        assert 0 < found.low <= found.high < float("inf")
