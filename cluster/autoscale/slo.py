@@ -20,7 +20,7 @@ _PRIOR = 50.0
 """Requests that the expected lengths count as."""
 _HALF = 2000.0
 """Requests after which half of what was seen is forgotten."""
-_AIM = 0.8
+_AIM = 0.7
 """Part of the permitted late answers that is aimed at; the rest is for mornings that nothing foretold."""
 _LOW, _HIGH, _MOST = 0.6, 4.0, 8.0
 """Bounds of what is learned, and of one correction in units of the permitted late answers."""
@@ -37,11 +37,11 @@ class SloPolicy:
     """From the decision to the first request of a new replica."""
     late_share: float = 0.01
     """Share of requests that may break a promise."""
-    deviations: float = 2
+    deviations: float = 1
     """Standard deviations of a minute's load that have room."""
     slack: float = 0.15
     """Part of a replica that may be missing before one more is started."""
-    hold_s: float = 300
+    hold_s: float = 120
     """A number must have been enough for so long before replicas drain; at least the cold start."""
     idle_s: float = 300
     """Without a request for so long, the last replica leaves, where none may run."""
@@ -49,7 +49,7 @@ class SloPolicy:
     """A queue should be worked off within so many seconds."""
     learn_s: float = 300
     """Seconds between two corrections of the room by late answers."""
-    gain: float = 0.03
+    gain: float = 0.02
     """What a correction adds for each time that ``late_share`` was exceeded once more, and what it takes when nothing
     was late; 0: nothing is learned."""
 
