@@ -35,7 +35,7 @@ _TOPIC: Final = 20
 _STRENGTH: Final = 4.0
 _GROWTH: Final = Growth(trees=200, depth=4, columns=0.25)
 _GROWTH_ANSWERED: Final = Growth(trees=200, depth=4, columns=0.35)
-_BOOSTED: Final = 1.2
+_BOOSTED: Final = 1.0
 _ANSWERED: Final = 5.0
 """Weight of the trees beside the words, each in units of its spread; and where there is an answer, whose looks tell
 more than its words."""
