@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -60,7 +61,7 @@ class Replica:
 
     async def __serve_build_asgi_app__(self) -> Any:  # noqa: ANN401 - Ray's name and vLLM's type
         """Load the model; called by Serve, which serves what this returns."""
-        _write_to(os.environ[LOG])
+        _write_to(os.environ.get(LOG))
         _register_with_others()
         from serving.replica import start_server  # noqa: PLC0415 - brings vLLM, which only a replica needs
 
@@ -88,7 +89,7 @@ class SimulatedReplica:
 
     async def __serve_build_asgi_app__(self) -> Any:  # noqa: ANN401 - Ray's name
         """Called by Serve, which serves what this returns."""
-        _write_to(os.environ[LOG])
+        _write_to(os.environ.get(LOG))
         listen_on_loopback()
         self._application = Application(simulation_of(self._name, self._model, self._answer_tokens))
         return self._application
@@ -132,10 +133,12 @@ def start_serve(port: int) -> None:
 
 def deploy(fleet: Fleet) -> None:
     """Begin to start every model, all at once."""
-    targets = [
-        serve.RunTarget(target=_application(fleet, name, model), name=name, route_prefix=f"/{name}")
-        for name, model in served(fleet).items()
-    ]
+    targets = []
+    for name, model in served(fleet).items():
+        if model.engine is not Engine.SIMULATED:
+            _fits(name, model)
+        target = application(fleet, name, engine_log(name))
+        targets.append(serve.RunTarget(target=target, name=name, route_prefix=f"/{name}"))
     serve.run_many(targets, wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
 
 
@@ -160,10 +163,10 @@ def _state(application: Any) -> State:  # noqa: ANN401 - Ray is untyped
     )
 
 
-def _application(fleet: Fleet, name: str, model: Model) -> Any:  # noqa: ANN401 - Ray is untyped
+def application(fleet: Fleet, name: str, log: Path | None = None) -> Any:  # noqa: ANN401 - Ray is untyped
+    """One model's application; its replicas write to ``log``, or to where Ray has them write."""
+    model = fleet.models[name]
     simulated = model.engine is Engine.SIMULATED
-    if not simulated:
-        _fits(name, model)
     limits = Limits.of(fleet.slo)
     options = {
         "name": name,
@@ -176,7 +179,7 @@ def _application(fleet: Fleet, name: str, model: Model) -> Any:  # noqa: ANN401 
         "logging_config": {"enable_access_log": False},
         "ray_actor_options": {
             "num_cpus": _cpus_of(model),
-            "runtime_env": {"env_vars": replica_environment(name, model, engine_log(name))},
+            "runtime_env": {"env_vars": replica_environment(name, model, log)},
         },
     }
     if simulated:
@@ -228,8 +231,10 @@ def _cpus_of(model: Model) -> float:
     return SIMULATED_CPUS if model.engine is Engine.SIMULATED else model.accelerator.cpus
 
 
-def _write_to(log: str) -> None:
+def _write_to(log: str | None) -> None:
     """Append the output of this process, and of those it starts, to a file."""
+    if log is None:
+        return
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)

@@ -60,9 +60,9 @@ DROPPED = {
 }
 
 
-def replica_environment(name: str, model: Model, log: Path) -> dict[str, str]:
+def replica_environment(name: str, model: Model, log: Path | None) -> dict[str, str]:
     """What differs between models."""
-    own = {MODEL: name, LOG: str(log)}
+    own = {MODEL: name} | ({LOG: str(log)} if log else {})
     if model.accelerator.type == "cpu":
         # vLLM would bind the threads of every engine to the same cores.
         threads = max(1, round(model.accelerator.cpus))

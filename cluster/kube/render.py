@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pydantic import JsonValue
+
 from cluster.errors import UsageError
 from cluster.kube.values import Database, Gateway, GpuProfile, HostedKey, ModelRelease, SecretKey, Values
 from cluster.kube.values.engines import Engines, Mode
@@ -40,7 +42,8 @@ def values_of(fleet: Fleet, text: str, *, mode: Mode = Mode.RAY, open_to_all: bo
     problems = [f"{dotted(path)}: {why}" for path, why in _misfits(fleet, mode, open_to_all=open_to_all)]
     if problems:
         raise UsageError("\n".join(problems))
-    models = tuple(_release(name, model) for name, model in fleet.models.items() if model.engine in _STARTED)
+    promises = fleet.model_dump(mode="json", include={"slo", "traffic"}, exclude_defaults=True)
+    models = tuple(_release(name, model, promises) for name, model in fleet.models.items() if model.engine in STARTED)
     deadlines = fleet.gateway.deadlines
     engines = Engines(
         mode=mode,
@@ -63,12 +66,13 @@ def _database(fleet: Fleet) -> Database:
     return Database(url=SecretKey(name=_SECRET, key="database-url"), pepper=SecretKey(name=_SECRET, key="pepper"))
 
 
-def _release(name: str, model: Model) -> ModelRelease:
+def _release(name: str, model: Model, promises: dict[str, JsonValue]) -> ModelRelease:
     accelerator = model.accelerator
     return ModelRelease(
         name=name,
         slug=slug(name),
         spec=model.model_dump(mode="json", exclude_defaults=True),
+        promises=promises,
         gpu=accelerator.type,
         gpus=accelerator.count,
         hosts=max(1, -(-accelerator.count // GPUS_PER_NODE)),
@@ -87,7 +91,7 @@ def _misfits(fleet: Fleet, mode: Mode, *, open_to_all: bool) -> Iterator[tuple[F
     if fleet.tenants.access == "open" and not open_to_all:
         yield ("tenants", "access"), "'open' lets everyone in the cluster in; set keys, or say --open-to-all"
     for name, model in fleet.models.items():
-        if model.engine in _STARTED:
+        if model.engine in STARTED:
             yield from (((("models", name, *path), why)) for path, why in _model_misfits(model, mode))
 
 
@@ -106,5 +110,5 @@ def _model_misfits(model: Model, mode: Mode) -> Iterator[tuple[FieldPath, str]]:
         yield ("accelerator", "count"), f"a plain engine runs on one node of {GPUS_PER_NODE} GPUs; use --mode ray"
 
 
-_STARTED = {Engine.VLLM}
+STARTED = {Engine.VLLM, Engine.SIMULATED}
 """Engines that run in the cluster; the others run somewhere already."""

@@ -35,7 +35,7 @@ class Listener:
         await asyncio.gather(*(connection.lost.wait() for connection in cut))
 
 
-async def listen(models: Mapping[str, Sequence[Simulation]], port: int) -> Listener:
+async def listen(models: Mapping[str, Sequence[Simulation]], port: int, host: str = HOST) -> Listener:
     """Serve the replicas of models, each list below its prefix; port 0 takes any. Raises OSError and ValueError."""
     engines = {
         prefix: [Engine(simulation, RealClock(simulation.speed), number) for number, simulation in enumerate(replicas)]
@@ -43,4 +43,4 @@ async def listen(models: Mapping[str, Sequence[Simulation]], port: int) -> Liste
     }
     api, connections = Api(engines), set[Connection]()
     make = asyncio.get_running_loop().create_server
-    return Listener(await make(lambda: Connection(api, connections), HOST, port, backlog=4096), connections)
+    return Listener(await make(lambda: Connection(api, connections), host, port, backlog=4096), connections)

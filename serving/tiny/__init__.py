@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cluster.errors import StartError
-from serving.tiny import tokenizer, weights
+from serving.tiny.shapes import SHAPES
 
 VERSION = 1
 """Part of the folder's name; raise it whenever the bytes change, so that every machine makes them again."""
@@ -30,8 +30,8 @@ def locate(source: str, models: Path) -> str:
     name = source.removeprefix(PREFIX)
     if name == "minilm":
         return str(_minilm())
-    if name not in weights.SHAPES:
-        known = ", ".join(f"{PREFIX}{known}" for known in (*weights.SHAPES, "minilm"))
+    if name not in SHAPES:
+        known = ", ".join(f"{PREFIX}{known}" for known in (*SHAPES, "minilm"))
         msg = f"no model {source!r}: the built-in ones are {known}"
         raise StartError(msg)
     return str(make(name, models))
@@ -42,12 +42,14 @@ def make(name: str, models: Path) -> Path:
     folder = models / f"{name}-v{VERSION}"
     if folder.exists():
         return folder
+    from serving.tiny import tokenizer, weights  # noqa: PLC0415 - libraries that only whoever makes weights needs
+
     models.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=models) as scratch:
         draft = Path(scratch, name)
         draft.mkdir()
         words = tokenizer.write(draft)
-        weights.write(draft, weights.SHAPES[name], words)
+        weights.write(draft, SHAPES[name], words)
         try:
             draft.rename(folder)
         except OSError:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import string
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from serving.tiny import tokenizer
+from serving.tiny.shapes import Shape
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,25 +28,6 @@ SPREAD = 2.0
 """Standard deviation of the logits: enough that temperature 0 writes words too, not only the likeliest mark."""
 CONSTANT = 2.0
 """Value of the constant direction, the others being about 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """The sizes of a Llama; heads are 32 wide, the narrowest that vLLM's CPU attention takes."""
-
-    hidden: int
-    layers: int
-    heads: int
-    kv_heads: int
-    context: int
-    seed: int
-    head: int = 32
-
-
-SHAPES = {
-    "tiny-small": Shape(hidden=64, layers=2, heads=2, kv_heads=1, context=8192, seed=1),
-    "tiny-large": Shape(hidden=128, layers=4, heads=4, kv_heads=2, context=8192, seed=2),
-}
 
 
 def write(folder: Path, shape: Shape, vocabulary: dict[str, int]) -> None:

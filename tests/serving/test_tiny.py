@@ -14,7 +14,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from cluster.errors import StartError
 from serving import tiny
-from serving.tiny import tokenizer, weights
+from serving.tiny import tokenizer
+from serving.tiny.shapes import SHAPES
 
 DIGESTS = {
     "tiny-small": "d4078922f9785f4c",
@@ -27,7 +28,7 @@ DIGESTS = {
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Both tiny models, made once."""
     folder = tmp_path_factory.mktemp("models")
-    for name in weights.SHAPES:
+    for name in SHAPES:
         tiny.make(name, folder)
     return folder
 
@@ -39,7 +40,7 @@ def _digest(folder: Path) -> str:
     return together.hexdigest()[:16]
 
 
-@pytest.mark.parametrize("name", weights.SHAPES)
+@pytest.mark.parametrize("name", SHAPES)
 def test_bytes_are_the_published_ones(models: Path, name: str) -> None:
     """A model is the same on every machine, as its version in the folder's name promises."""
     assert _digest(tiny.make(name, models)) == DIGESTS[name]
@@ -60,7 +61,7 @@ def test_a_half_made_model_is_never_seen(tmp_path: Path, monkeypatch: pytest.Mon
     assert list((tmp_path / "models").iterdir()) == []
 
 
-@pytest.mark.parametrize("name", weights.SHAPES)
+@pytest.mark.parametrize("name", SHAPES)
 def test_loads_and_writes_only_text(models: Path, name: str) -> None:
     """Every weight that the architecture has is there, and no undecodable or special token is ever likely."""
     folder = tiny.make(name, models)

@@ -136,6 +136,8 @@ class ModelRelease(Value):
     """The same as a part of Kubernetes' names."""
     spec: dict[str, JsonValue]
     """The model's section of the fleet file."""
+    promises: dict[str, JsonValue] = Field(default={})
+    """The fleet file's ``slo`` and ``traffic``, by which replicas are scaled."""
     gpu: str
     """A key of ``engines.gpuProfiles``, or ``cpu``."""
     gpus: Count

@@ -36,8 +36,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* Where the gateway finds engines; {model} and {slug} are filled in by the gateway. */}}
 {{- define "freehold.engines" -}}
 {{- if eq .Values.engines.mode "ray" -}}
-http://{{ include "freehold.name" . }}-{slug}-serve-svc:8000/{model}
+http://{{ include "freehold.name" . }}-{slug}-serve-svc.{{ .Release.Namespace }}.svc:8000/{model}
 {{- else -}}
-http://{{ include "freehold.name" . }}-{slug}:8000
+http://{{ include "freehold.name" . }}-{slug}.{{ .Release.Namespace }}.svc:8000
 {{- end -}}
 {{- end }}

@@ -1,0 +1,109 @@
+"""A real Kubernetes control plane for tests, and pods that run as processes of another user, from this checkout.
+
+The plane is started by a script that is not part of the repository: ``FREEHOLD_K8S_BENCH`` names it, or it lies beside
+the checkout. Pods see the host's files but neither ``/tmp`` nor what only this user may read, so the image is a folder
+of its own with a copy of the packages.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+IMAGE = "ghcr.io/freehold/freehold"
+_PACKAGES = ("cluster", "router", "serving", "fleets")
+_READY = "minikubelet ready"
+
+
+def script() -> Path | None:
+    """The script, where there is one."""
+    given = os.environ.get("FREEHOLD_K8S_BENCH")
+    file = Path(given) if given else ROOT.parent / "shared" / "k8s" / "bench.py"
+    return file if file.is_file() else None
+
+
+def interpreter() -> Path | None:
+    """A Python of this version that other users may run."""
+    name = f"python3.{sys.version_info.minor}"
+    for found in (Path(sys.executable).resolve(), Path("/usr/bin", name), Path("/usr/local/bin", name)):
+        if found.exists() and all(parent.stat().st_mode & stat.S_IXOTH for parent in (found, *found.parents)):
+            return found
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A control plane that runs."""
+
+    command: tuple[str, ...]
+    folder: Path
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run something where the API server and the pods are reached."""
+        whole = [*self.command, "exec", "--dir", str(self.folder), "--", *command]
+        done = subprocess.run(whole, capture_output=True, text=True, check=False)
+        assert not check or done.returncode == 0, done.stderr + done.stdout
+        return done
+
+    def start_fed(self, *command: str) -> subprocess.Popen[str]:
+        """The same without waiting, until its standard input ends."""
+        whole = [*self.command, "exec", "--dir", str(self.folder), "--", *command]
+        return subprocess.Popen(whole, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def get(self, *what: str) -> Any:  # noqa: ANN401 - any object of Kubernetes
+        """``kubectl get … -o json``."""
+        return json.loads(self.run("kubectl", "get", *what, "-o", "json").stdout)
+
+
+@contextmanager
+def bench(script: Path, python: Path) -> Iterator[Bench]:
+    """A plane with nodes that run pods of our image; nothing of it is left afterwards."""
+    with tempfile.TemporaryDirectory(prefix="fh-k8s-", dir="/var/tmp") as name:
+        folder = Path(name)
+        plane = Bench((sys.executable, str(script)), folder / "plane")
+        _image(folder / "image", python)
+        path = f"{folder / 'image'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        where = ["--dir", str(plane.folder)]
+        subprocess.run([*plane.command, "up", *where], check=True, capture_output=True)
+        images = json.dumps({IMAGE: []})
+        agent = subprocess.Popen(
+            [*plane.command, "kubelet", *where, "--images", images],
+            env=os.environ | {"PATH": path},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert agent.stdout is not None
+            assert _READY in agent.stdout.readline()
+            yield plane
+        finally:
+            subprocess.run([*plane.command, "down", *where], check=True, capture_output=True)
+            agent.terminate()
+            agent.communicate()
+
+
+def _image(folder: Path, python: Path) -> None:
+    """What would be in the image: the packages, their libraries, and ``python`` as pods name it."""
+    folder.mkdir()
+    folder.parent.chmod(0o755)
+    for name in _PACKAGES:
+        shutil.copytree(ROOT / name, folder / "code" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    lock = ROOT / "requirements" / "base.lock"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+    subprocess.run([*install, "--target", str(folder / "libraries"), "-r", str(lock)], check=True)
+    entry = folder / "python"
+    entry.write_text(f'#!/bin/sh\nPYTHONPATH={folder}/code:{folder}/libraries exec {python} -P "$@"\n')
+    entry.chmod(0o755)
+    for item in (folder, *folder.rglob("*")):
+        item.chmod(item.stat().st_mode | 0o444 | (0o111 if item.is_dir() else 0))
