@@ -53,7 +53,8 @@ class SloAutoscaling:
     def __call__(self, context: Context) -> tuple[int, dict[str, Any]]:
         """How many replicas, and nothing for Ray to keep."""
         now = context.current_time or 0.0
-        if self._wanted is None or now - self._looked >= LOOK_S:
+        asleep = not context.target_num_replicas and context.total_num_requests
+        if self._wanted is None or now - self._looked >= LOOK_S or asleep:
             self._looked, self._wanted = now, self._scaler.decide(self._observed(context, now))
         return self._wanted, {}
 
@@ -89,7 +90,8 @@ def _latest(metrics: Mapping[str, Mapping[Any, Sequence[Sample]]]) -> dict[Any, 
 def config(fleet: Fleet, name: str, model: Model) -> dict[str, Any]:
     """A model's ``autoscaling_config``; raises EngineFailedError where there are no figures to scale by."""
     replicas = model.replicas
-    bounds = {"min_replicas": replicas.min, "max_replicas": replicas.max}
+    # One that may have none starts with one, so that whoever starts a fleet sees that it works.
+    bounds = {"min_replicas": replicas.min, "max_replicas": replicas.max, "initial_replicas": max(1, replicas.min)}
     if replicas.autoscaling is Autoscaling.ONGOING or replicas.min == replicas.max:
         return bounds | {
             "target_ongoing_requests": replicas.target_ongoing_requests,
@@ -114,5 +116,6 @@ def settings(fleet: Fleet, model: Model) -> dict[str, Any]:
         "capacity": {name: getattr(capacity, name) for name in capacity.__slots__},
         "cold_start_s": replicas.cold_start_s,
         "hold_s": replicas.downscale_delay_s,
+        "idle_s": replicas.downscale_delay_s,
         "late_share": fleet.slo.late_share,
     }

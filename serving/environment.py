@@ -74,10 +74,11 @@ def _serve(fleet: Fleet, scratch: Path) -> dict[str, str]:
     """HAProxy in front of replicas that answer themselves; its files and ports belong to this start alone."""
     stats, metrics, fallback = proxy.free_ports(3)
     folder = scratch / "proxy"
+    sleepers = [name for name, model in served(fleet).items() if not model.replicas.min]
     longest = math.ceil(fleet.gateway.deadlines.total) + 60
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
-        "RAY_SERVE_HAPROXY_BINARY_PATH": str(proxy.install(get_haproxy_binary(), scratch)),
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(proxy.install(get_haproxy_binary(), scratch, sleepers)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),

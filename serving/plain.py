@@ -34,7 +34,7 @@ async def _serve(fleet: Fleet, port: int) -> None:
     begun = time.monotonic()
     models = served(fleet)
     simulations = {
-        f"/{name}": [simulation_of(name, model, fleet.traffic.output_tokens)] * model.replicas.min
+        f"/{name}": [simulation_of(name, model, fleet.traffic.output_tokens)] * max(1, model.replicas.min)
         for name, model in models.items()
     }
     stop = asyncio.Event()
@@ -44,7 +44,7 @@ async def _serve(fleet: Fleet, port: int) -> None:
     seconds = round(time.monotonic() - begun, 2)
     memory = psutil.Process().memory_info().rss // len(models)
     for name, model in models.items():
-        emit("model_ready", model=name, seconds=seconds, replicas=model.replicas.min, memory_bytes=memory)
+        emit("model_ready", model=name, seconds=seconds, replicas=max(1, model.replicas.min), memory_bytes=memory)
     emit("ready", seconds=seconds)
     await stop.wait()
     await listener.close()

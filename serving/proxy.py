@@ -6,8 +6,10 @@ HAProxy's place, edits the configuration it is given, and becomes HAProxy.
 
 from __future__ import annotations
 
+import re
 import shlex
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 
 from cluster.errors import PortInUseError
@@ -18,8 +20,18 @@ HOST = "127.0.0.1"
 EDITS = rf"""# The pages of statistics and metrics, which have no setting for their address.
 s/^( *bind )[*]?:/\1{HOST}:/
 # Without replicas, say so at once: the spare would hold requests back until there are some again. The gateway knows
-# better alternatives, and has deadlines and a bounded queue.
-/ check backup$/d
+# better alternatives, and has deadlines and a bounded queue. A model that may have none is the exception: there the
+# spare wakes it.
+/^backend /h
+/ check backup$/{{
+  x
+  /^backend http-(SLEEPERS)$/{{
+    x
+    b
+  }}
+  x
+  d
+}}
 # 502, 503 and 504 as they are, not as a 500 that could be the engine's own.
 /^ *errorfile /d
 # HAProxy 2.8 does not see a client leave whose request it splices, and spins on a core until the answer comes.
@@ -35,10 +47,13 @@ s/^( *bind )[*]?:/\1{HOST}:/
 """In sed's language, extended regular expressions."""
 
 
-def install(haproxy: str, folder: Path) -> Path:
-    """Write the script, and the edits that it makes, into a folder; ``haproxy`` is the real one."""
+def install(haproxy: str, folder: Path, sleepers: Iterable[str] = ()) -> Path:
+    """Write the script, and the edits that it makes, into a folder.
+
+    ``haproxy`` is the real one, ``sleepers`` are the models that may be without replicas for a while.
+    """
     edits = folder / "haproxy.sed"
-    edits.write_text(EDITS)
+    edits.write_text(EDITS.replace("SLEEPERS", "|".join(map(re.escape, sleepers)) or " "))
     script = folder / "haproxy"
     script.write_text(
         "#!/bin/sh\n"

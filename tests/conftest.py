@@ -11,7 +11,7 @@ MAY_BE_ABSENT = "Skipped: data: "
 """How the reason of a skip begins when what is missing cannot be shipped with the code."""
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)  # before xdist looks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several workers, the tests of a file stay together: they share what is slow to make."""
     for item in items:

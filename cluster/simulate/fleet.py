@@ -91,6 +91,7 @@ def _scaler(fleet: Fleet, model: Model, timing: EngineTiming, requests: Requests
             capacity_of(timing, requests, fleet.slo),
             cold_start_s=replicas.cold_start_s,
             hold_s=replicas.downscale_delay_s,
+            idle_s=replicas.downscale_delay_s,
             late_share=fleet.slo.late_share,
         )
         return SloScaler(policy)

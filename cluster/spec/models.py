@@ -71,8 +71,9 @@ class Autoscaling(StrEnum):
 class Replicas(Noun):
     """Between how many copies Ray Serve scales a model."""
 
-    min: Annotated[int, Field(ge=1, le=1000)] = 1
-    """Copies that always run."""
+    min: Annotated[int, Field(ge=0, le=1000)] = 1
+    """Copies that always run. With 0, the last copy goes after ``downscale_delay_s`` without a request, and the next
+    request waits for a new one (``gateway.deadlines.first_token`` must cover the cold start); Ray Serve only."""
     max: Annotated[int, Field(ge=1, le=1000)] = 1
     """Copies at most."""
     autoscaling: Autoscaling = Autoscaling.ONGOING

@@ -1,6 +1,7 @@
 """One token, now and then, of an engine that nobody asks: it may be dead behind a health page that is green.
 
-Only engines that the fleet starts are asked, and only while no request tells of them anyway. What
+Only engines that the fleet starts are asked, and only while no request tells of them anyway; one that may sleep
+(``replicas.min: 0``) is left asleep. What
 comes of it goes to the target's breaker, as from any request: a dead engine is known before the next caller is, and
 one that is back is used again without a caller having to find out.
 """
@@ -12,7 +13,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from cluster.spec import Capability
+from cluster.spec import Capability, Model
 from router.backends.errors import UpstreamError
 from router.backends.target import Target
 
@@ -29,7 +30,7 @@ class Health:
     def __init__(self, targets: Iterable[object], seconds: float) -> None:
         """A target is asked when it has answered nobody for so many ``seconds``."""
         self._seconds = seconds
-        self._targets = [one for one in targets if isinstance(one, Target) and one.model.runs_here]
+        self._targets = [one for one in targets if isinstance(one, Target) and _may_be_asked(one.model)]
 
     async def run(self) -> NoReturn:
         """Look after them until cancelled."""
@@ -38,6 +39,10 @@ class Health:
             silent = time.monotonic() - self._seconds
             due = [target for target in self._targets if not target.slots.in_flight and target.answered_at < silent]
             await asyncio.gather(*map(probe, due))
+
+
+def _may_be_asked(model: Model) -> bool:
+    return model.runs_here and model.replicas.min > 0
 
 
 async def probe(target: Target) -> None:

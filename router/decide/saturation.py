@@ -27,7 +27,7 @@ class Saturation:
         self._order = fleet.routing.when_busy
         self._slo_s = fleet.slo.ttft_p95_s
         most = fleet.routing.busy_in_flight
-        self._most = {name: most * model.replicas.min for name, model in fleet.models.items()}
+        self._most = {name: most * max(1, model.replicas.min) for name, model in fleet.models.items()}
 
     def is_busy(self, name: str, now: Load) -> bool:
         """Whether a model is saturated: too many requests at it, or a first token that would come too late."""

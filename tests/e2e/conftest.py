@@ -14,6 +14,7 @@ from cluster.supervise.state import Home
 from tests.e2e.fleet import Fleet, Traces, freehold
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks, and before what all tests share
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything here needs the real engines and is led by one worker; alone it comes last, beside others first."""
     missing = [name for name in ("ray", "vllm") if find_spec(name) is None]

@@ -14,9 +14,9 @@ import pytest
 from serving.simulated import Simulation, simulated_engine
 from tests.e2e.fleet import Fleet
 
-CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 3, "ignore_eos": True}
-TEXT: dict[str, Any] = {"prompt": "Hello", "max_tokens": 3, "ignore_eos": True}
-SAY: dict[str, Any] = {"messages": CHAT["messages"], "system": "Be brief.", "max_tokens": 3}
+CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 12, "ignore_eos": True}
+TEXT: dict[str, Any] = {"prompt": "Hello", "max_tokens": 12, "ignore_eos": True}
+SAY: dict[str, Any] = {"messages": CHAT["messages"], "system": "Be brief.", "max_tokens": 12}
 USAGE: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 CONTINUOUS: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True, "continuous_usage_stats": True}}
 ASKED: dict[str, tuple[str, dict[str, Any]]] = {
