@@ -74,7 +74,7 @@ def _serve(fleet: Fleet, scratch: Path) -> dict[str, str]:
     """HAProxy in front of replicas that answer themselves; its files and ports belong to this start alone."""
     stats, metrics, fallback = proxy.free_ports(3)
     folder = scratch / "proxy"
-    sleepers = [name for name, model in served(fleet).items() if not model.replicas.min]
+    sleepers = [name for name, model in served(fleet).items() if model.may_sleep]
     longest = math.ceil(fleet.gateway.deadlines.total) + 60
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",

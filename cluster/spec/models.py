@@ -226,6 +226,11 @@ class Model(Noun):
         return not self.is_outside and (self.runs_here or self.logprobs)
 
     @property
+    def may_sleep(self) -> bool:
+        """Whether it may be without a replica, which any request at all would start again."""
+        return self.runs_here and not self.replicas.min
+
+    @property
     def is_outside(self) -> bool:
         """Whether what is sent to it leaves the site; only what may, and within a budget, gets there."""
         return self.price is not None

@@ -55,7 +55,9 @@ def _now(record: Record) -> tuple[ServedModel, ...]:
     """The models with the replicas and the memory that they have this moment; autoscaling changes both."""
     processes = by_model(record.run)
     return tuple(
-        model.model_copy(update={"replicas": _replicas(found), "memory_bytes": memory_of(found)}) if found else model
+        model.model_copy(update={"replicas": _replicas(found), "memory_bytes": memory_of(found)})
+        if model.memory_bytes  # it runs here; none of its processes means that it sleeps, or died a moment ago
+        else model
         for model in record.models
         for found in [processes.get(model.name, [])]
     )

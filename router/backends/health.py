@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from cluster.spec import Capability, Model
+from cluster.spec import Capability
 from router.backends.errors import UpstreamError
 from router.backends.target import Target
 
@@ -30,7 +30,8 @@ class Health:
     def __init__(self, targets: Iterable[object], seconds: float) -> None:
         """A target is asked when it has answered nobody for so many ``seconds``."""
         self._seconds = seconds
-        self._targets = [one for one in targets if isinstance(one, Target) and _may_be_asked(one.model)]
+        ours = [one for one in targets if isinstance(one, Target) and one.model.runs_here]
+        self._targets = [one for one in ours if not one.model.may_sleep]
 
     async def run(self) -> NoReturn:
         """Look after them until cancelled."""
@@ -39,10 +40,6 @@ class Health:
             silent = time.monotonic() - self._seconds
             due = [target for target in self._targets if not target.slots.in_flight and target.answered_at < silent]
             await asyncio.gather(*map(probe, due))
-
-
-def _may_be_asked(model: Model) -> bool:
-    return model.runs_here and model.replicas.min > 0
 
 
 async def probe(target: Target) -> None:

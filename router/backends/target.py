@@ -158,7 +158,9 @@ class Target:
         return count if isinstance(count, int) else None
 
     async def answers(self) -> bool:
-        """Whether the target lists its models, within two seconds."""
+        """Whether the target lists its models, within two seconds; one that may sleep is not woken to be asked."""
+        if self.model.may_sleep:
+            return self.breaker.available
         return await self._small(b"GET", b"/v1/models", b"") is not None
 
     async def _small(self, method: bytes, path: bytes, body: bytes) -> object:

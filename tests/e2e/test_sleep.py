@@ -17,12 +17,12 @@ models:
     engine: simulated
     source: meta-llama/Llama-3.1-8B-Instruct
     context_length: 8192
-    accelerator: {{ type: L40S, count: 1 }}
-    replicas: {{ min: 0, max: 1, downscale_delay_s: 2, autoscaling: {policy}, cold_start_s: 5 }}
-tiers: {{ small: [dozer] }}
-slo: {{ ttft_p95_s: 2 }}
-traffic: {{ requests_per_second: 1 }}
-gateway: {{ probe_seconds: 1 }}
+    accelerator: { type: L40S, count: 1 }
+    replicas: { min: 0, max: 1, downscale_delay_s: 2, autoscaling: slo, cold_start_s: 5 }
+tiers: { small: [dozer] }
+slo: { ttft_p95_s: 2 }
+traffic: { requests_per_second: 1 }
+gateway: { probe_seconds: 1 }
 """
 HERD = 5
 
@@ -42,7 +42,7 @@ def _ask(port: int, ends: list[str | None]) -> None:
 def test_to_sleep_and_awake(home: Path, port: int, tmp_path: Path) -> None:
     """From one replica to none, though the gateway looks after its targets; then a herd wakes one, and gets answers."""
     file = tmp_path / "fleet.yaml"
-    file.write_text(FLEET.format(policy="ongoing"))
+    file.write_text(FLEET)
     started = freehold(home, "up", "--fleet", str(file), "--detach", "--port", str(port))
     assert started.returncode == 0, started.stderr
     while _replicas(home):
