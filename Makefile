@@ -28,7 +28,7 @@ down: $(READY) ## Take the fleet down
 	$(BIN)/freehold down
 
 test: $(READY) lint ## Lint, types, layers and all tests, those with real engines included
-	$(BIN)/pytest --numprocesses=2 --dist=loadgroup
+	$(BIN)/pytest --numprocesses=2 --dist=loadscope --no-loadscope-reorder
 
 lint: $(READY) ## Format check, lint, types and layers
 	$(BIN)/ruff format --check .

@@ -6,17 +6,25 @@ import os
 from collections.abc import Generator
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
+E2E = "tests/e2e/"
 MAY_BE_ABSENT = "Skipped: data: "
 """How the reason of a skip begins when what is missing cannot be shipped with the code."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers, the tests of a file stay together: they share what is slow to make."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+class FileAtATime(LoadScopeScheduling):  # type: ignore[misc] # untyped
+    """With several workers, the tests of a file stay together, and all that need the real engines."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return E2E if file.startswith(E2E) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileAtATime:
+    """What ``--numprocesses`` shares out."""
+    return FileAtATime(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -140,9 +140,14 @@ class Begun:
         tier_of = self.plan.fleet.tier_of
         return tuple(
             ServedModel(
-                name=name, tier=tier_of(name), replicas=m.replicas, memory_bytes=m.memory_bytes, ready_s=m.seconds
+                name=name,
+                tier=tier_of(name),
+                replicas=m.replicas,
+                memory_bytes=m.memory_bytes,
+                may_sleep=model.may_sleep and not self.plan.plain,
+                ready_s=m.seconds,
             )
-            for name in self.plan.fleet.models
+            for name, model in self.plan.fleet.models.items()
             if (m := self._ready.get(name))
         )
 

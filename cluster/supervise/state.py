@@ -40,6 +40,8 @@ class ServedModel(BaseModel):
     replicas: int
     memory_bytes: int
     """Resident memory of the model's processes; 0 for a model behind a URL."""
+    may_sleep: bool = False
+    """Whether it may have no process."""
     ready_s: float
     """From the start of the fleet until its first token came through the gateway."""
 

@@ -56,7 +56,7 @@ def _now(record: Record) -> tuple[ServedModel, ...]:
     processes = by_model(record.run)
     return tuple(
         model.model_copy(update={"replicas": _replicas(found), "memory_bytes": memory_of(found)})
-        if model.memory_bytes  # it runs here; none of its processes means that it sleeps, or died a moment ago
+        if found or model.may_sleep
         else model
         for model in record.models
         for found in [processes.get(model.name, [])]

@@ -14,14 +14,12 @@ from cluster.supervise.state import Home
 from tests.e2e.fleet import Fleet, Traces, freehold
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks, and before what all tests share
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything here needs the real engines and is led by one worker; alone it comes last, beside others first."""
     missing = [name for name in ("ray", "vllm") if find_spec(name) is None]
     items.sort(key=_is_here, reverse="PYTEST_XDIST_WORKER" in os.environ)
     for item in filter(_is_here, items):
         item.add_marker(pytest.mark.e2e)
-        item.add_marker(pytest.mark.xdist_group("e2e"))
         if missing:
             item.add_marker(pytest.mark.skip(reason=f"{' and '.join(missing)} not installed"))
 

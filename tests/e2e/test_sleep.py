@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from pathlib import Path
 
 import openai
@@ -46,7 +47,7 @@ def test_to_sleep_and_awake(home: Path, port: int, tmp_path: Path) -> None:
     started = freehold(home, "up", "--fleet", str(file), "--detach", "--port", str(port))
     assert started.returncode == 0, started.stderr
     while _replicas(home):
-        pass
+        time.sleep(1)
     ends: list[str | None] = []
     herd = [threading.Thread(target=_ask, args=(port, ends)) for _ in range(HERD)]
     for one in herd:
