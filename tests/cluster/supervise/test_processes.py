@@ -105,8 +105,11 @@ def test_a_module_is_known_by_its_command(run: str) -> None:
     with started(QUIET, run) as process:
         assert module_of(psutil.Process(process.pid)) == ""
     command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
+    speaks = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=speaks) as server:
         try:
+            assert server.stdout is not None
+            assert server.stdout.readline()  # a process that has just begun may have no command line yet
             assert module_of(psutil.Process(server.pid)) == "http.server"
         finally:
             server.kill()

@@ -130,5 +130,6 @@ async def test_index_of_a_new_month(store: Store) -> None:
         )
         assert sorted(line.partition(" USING ")[2] for line in found) == [
             "btree (at, request_id, attempt)",
+            "btree (request_id)",
             "btree (tenant, at)",
         ]
