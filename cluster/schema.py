@@ -15,7 +15,7 @@ Schema = dict[str, Any]
 
 def fleet_schema() -> Schema:
     """JSON Schema 2020-12 of a fleet file."""
-    generated: Schema = _tidied(Fleet.model_json_schema())
+    generated: Schema = tidied(Fleet.model_json_schema())
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Freehold fleet file",
@@ -24,13 +24,13 @@ def fleet_schema() -> Schema:
     return head | {name: value for name, value in generated.items() if name not in head}
 
 
-def _tidied(node: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Without titles, which only repeat the fields' names, and with Markdown's single backticks."""
+def tidied(node: Any) -> Any:  # noqa: ANN401 - any JSON
+    """A schema without titles, which only repeat the fields' names, and with Markdown's single backticks."""
     if isinstance(node, dict):
         kept = {name: value for name, value in node.items() if not (name == "title" and isinstance(value, str))}
-        return {name: _tidied(value) for name, value in kept.items()}
+        return {name: tidied(value) for name, value in kept.items()}
     if isinstance(node, list):
-        return [_tidied(value) for value in node]
+        return [tidied(value) for value in node]
     return " ".join(node.replace("``", "`").split()) if isinstance(node, str) else node
 
 

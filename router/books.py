@@ -20,18 +20,18 @@ from router.accounts.budget import Budgets, cost_of, worst_case
 from router.accounts.cache import Responses
 from router.accounts.door import Doorkeeper, permits
 from router.accounts.errors import SpoolError
-from router.accounts.facts import Attempt, Principal
+from router.accounts.facts import Attempt, Leaving, Principal
 from router.accounts.group import Entry
 from router.accounts.kept import Answer
 from router.accounts.ledger import Ledger
 from router.accounts.quota import Quotas
 from router.accounts.store import Store
-from router.accounts.trail import Leaving, Trail
+from router.accounts.trail import Trail
 from router.backends.fairness import Caller
 from router.decide.facts import Ask
 from router.decide.policy import LoadOf
 from router.desk import Headers, Tab, terms_of
-from router.observe.events import Finished, Left
+from router.observe.events import Finished
 from router.wire.endpoints import Endpoint
 from router.wire.errors import Refusal
 from router.wire.parse import Request
@@ -171,9 +171,8 @@ class AccountTab(Tab):
         await self._books.offices.budgets.reserve(self._principal, event.request_id, event.attempts, worst)
         self._paid.add(event.attempts)
 
-    async def leaves(self, left: Left) -> None:
+    async def leaves(self, leaving: Leaving) -> None:
         """A row, durable before the first byte goes."""
-        leaving = Leaving(left.request_id, self.tenant, left.model, left.host, left.reason, left.bytes)
         await self._books.offices.trail.record(leaving)
 
     def failed(self, event: Finished, model: str, *, retried: bool) -> None:

@@ -11,12 +11,12 @@ from typing import Protocol
 
 from starlette.types import Scope
 
-from router.accounts.facts import Principal
+from router.accounts.facts import Leaving, Principal
 from router.accounts.kept import Answer
 from router.backends.fairness import Caller
 from router.backends.slots import ANYONE
 from router.decide.facts import Ask, Terms
-from router.observe.events import Finished, Left
+from router.observe.events import Finished
 from router.wire.endpoints import Endpoint
 from router.wire.parse import Request
 
@@ -62,7 +62,7 @@ class Tab:
 
         """
 
-    async def leaves(self, left: Left) -> None:
+    async def leaves(self, leaving: Leaving) -> None:
         """Have it on record that a body is about to leave the site.
 
         Raises:

@@ -20,6 +20,7 @@ from functools import partial
 from starlette.types import Receive, Scope, Send
 
 from cluster.spec import Fleet
+from router.accounts.facts import Leaving
 from router.accounts.kept import Answer
 from router.backends.contract import Audit, Backend
 from router.backends.errors import UpstreamError
@@ -31,7 +32,7 @@ from router.decide.facts import Decision, Load, Reason
 from router.decide.policy import Policy
 from router.desk import OPEN_DESK, Desk
 from router.failures import Failure, UnpaidError, no_answer, worth_another_replica
-from router.observe.events import Left, Listener, TargetFailed
+from router.observe.events import Listener, TargetFailed
 from router.relay import Relay, answer_again, answer_whole
 from router.trial import Cascade, EscalatedError
 from router.wire.endpoints import Endpoint
@@ -223,12 +224,12 @@ class Gateway:
 
     async def _leaving(self, call: Call, target: Backend, size: int) -> None:
         """Have it on record first; what cannot be stays, like what cannot be paid."""
-        left = Left(call.request_id, call.tab.tenant, target.name, target.site, call.event.reason, size)
+        leaving = Leaving(call.request_id, call.tab.tenant, target.name, target.site, call.event.reason, size)
         try:
-            await call.tab.leaves(left)
+            await call.tab.leaves(leaving)
         except Refusal as refusal:
             raise UnpaidError(refusal) from refusal
-        self._tell(left)
+        self._tell(leaving)
 
     # -- the ends ---------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from cluster.kube.values import Values
+from cluster.schema import tidied
 
 _WIDTH = 118
 _HEAD = """\
@@ -29,7 +30,7 @@ def schema() -> str:
     generated["definitions"] = generated.pop("$defs")
     generated["properties"]["global"] = {"type": "object", "description": "Helm's own; not used."}
     head = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "Values of the Freehold chart"}
-    return json.dumps(_tidied(generated) | head, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(tidied(generated) | head, indent=2, ensure_ascii=False) + "\n"
 
 
 def values_yaml() -> str:
@@ -103,16 +104,7 @@ def _plain(value: BaseModel, name: str) -> str:
 
 
 def _meaning(text: str | None) -> str:
-    return " ".join((text or "").replace("``", "`").split())
-
-
-def _tidied(node: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Without titles, which only repeat the fields' names, and with Markdown's single backticks."""
-    if isinstance(node, dict):
-        return {key: _tidied(item) for key, item in node.items() if not (key == "title" and isinstance(item, str))}
-    if isinstance(node, list):
-        return [_tidied(item) for item in node]
-    return _meaning(node) if isinstance(node, str) else node
+    return str(tidied(text or ""))
 
 
 _README = """\

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple
@@ -68,6 +69,22 @@ class Attempt(NamedTuple):
     queued_ms: int
     ttft_ms: int
     total_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A body that is about to leave the site; told, and on record, before its first byte does."""
+
+    request_id: str
+    """The caller's request that it belongs to."""
+    tenant: str
+    model: str
+    host: str
+    """Where it goes."""
+    reason: str
+    """Why: that of the decision, or of the quality loop."""
+    bytes: int
+    """Of the body, as it is sent."""
 
 
 class Used(NamedTuple):

@@ -7,14 +7,16 @@ with their tenant. Neighbours: :mod:`router.gateway` and :mod:`router.quality.as
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, date, datetime, time
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Select, cast, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from router.accounts.errors import StoreUnavailableError
+from router.accounts.facts import Leaving
 from router.accounts.limited import accounts_away, unknown_tenant
+from router.accounts.period import ALWAYS, Period
 from router.accounts.store import Store
 from router.accounts.tables import egress
 
@@ -24,19 +26,6 @@ _RECORD = text("""
     SELECT :id, :request_id, :tenant, :model, :host, :reason, :bytes FROM tenants WHERE name = :tenant FOR KEY SHARE
     RETURNING id
 """)
-
-
-class Leaving(NamedTuple):
-    """A body that is about to leave."""
-
-    request_id: str
-    """The caller's request that it belongs to."""
-    tenant: str
-    model: str
-    host: str
-    reason: str
-    """Why: that of the decision, or of the quality loop."""
-    bytes: int
 
 
 class Left(NamedTuple):
@@ -65,7 +54,7 @@ class Trail:
             Refusal: 503 when the database is away or refuses it, 401 for a deleted tenant.
 
         """
-        values = {"id": f"eg_{secrets.token_hex(12)}", **leaving._asdict()}
+        values = {"id": f"eg_{secrets.token_hex(12)}", **asdict(leaving)}
         try:
             async with self._store.autocommit() as connection:
                 known = (await connection.execute(_RECORD, values)).first()
@@ -75,7 +64,7 @@ class Trail:
             raise unknown_tenant()
 
 
-async def left(store: Store, tenant: str | None, since: date | None, until: date | None) -> list[Left]:
+async def left(store: Store, tenant: str | None = None, period: Period = ALWAYS) -> list[Left]:
     """What left, by day, tenant, model and reason; of all tenants where ``tenant`` is None.
 
     Raises:
@@ -83,11 +72,11 @@ async def left(store: Store, tenant: str | None, since: date | None, until: date
 
     """
     async with store.begin(_DEADLINE_S) as connection:
-        rows = await connection.execute(_query(tenant, since, until))
+        rows = await connection.execute(_query(tenant, period))
         return [Left(row[0].date().isoformat(), *row[1:]) for row in rows]
 
 
-def _query(tenant: str | None, since: date | None, until: date | None) -> Select[Any]:
+def _query(tenant: str | None, period: Period) -> Select[Any]:
     by = (
         func.date_trunc("day", egress.c.at.op("AT TIME ZONE")("UTC")),
         *(egress.c[name] for name in Left._fields[1:5]),
@@ -95,8 +84,4 @@ def _query(tenant: str | None, since: date | None, until: date | None) -> Select
     query = select(*by, func.count(), cast(func.sum(egress.c.bytes), BigInteger))
     if tenant is not None:
         query = query.where(egress.c.tenant == tenant)
-    if since is not None:
-        query = query.where(egress.c.at >= datetime.combine(since, time(), UTC))
-    if until is not None:
-        query = query.where(egress.c.at < datetime.combine(until, time(), UTC))
-    return query.group_by(*by).order_by(*by)
+    return period.of(query, egress.c.at).group_by(*by).order_by(*by)

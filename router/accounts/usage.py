@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Select, cast, func, select
 
+from router.accounts.period import ALWAYS, Period
 from router.accounts.store import Store
 from router.accounts.tables import usage_days
 
@@ -16,16 +17,6 @@ HEADINGS = ("day", "month", "tenant", "model", "tier", "reason", "outcome")
 """What usage can be ordered by."""
 _DEADLINE_S = 60.0
 _MONTH = len("2026-11")
-
-
-class Period(NamedTuple):
-    """Days in UTC, the first included and the last not; None for no end."""
-
-    since: date | None = None
-    until: date | None = None
-
-
-ALWAYS = Period()
 
 
 class Usage(NamedTuple):
@@ -69,11 +60,7 @@ def _query(column: str, tenant: str | None, period: Period) -> Select[Any]:
     query = select(heading, *(cast(func.sum(usage_days.c[name]), BigInteger) for name in Usage._fields[1:]))
     if tenant is not None:
         query = query.where(usage_days.c.tenant == tenant)
-    if period.since is not None:
-        query = query.where(usage_days.c.day >= datetime.combine(period.since, time(), UTC))
-    if period.until is not None:
-        query = query.where(usage_days.c.day < datetime.combine(period.until, time(), UTC))
-    return query.group_by(heading).order_by(heading)
+    return period.of(query, usage_days.c.day).group_by(heading).order_by(heading)
 
 
 def _heading(value: str | datetime) -> str:

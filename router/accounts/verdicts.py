@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
 from sqlalchemy import Double, Select, Text, case, cast, func, select
 
+from router.accounts.period import ALWAYS, Period
 from router.accounts.store import Store
 from router.accounts.tables import labels
 
@@ -62,7 +62,7 @@ class Cluster(NamedTuple):
     as_good: float
 
 
-async def quality(store: Store, by: str, tenant: str | None, since: date | None, until: date | None) -> list[Quality]:
+async def quality(store: Store, by: str, tenant: str | None, period: Period = ALWAYS) -> list[Quality]:
     """Quality under each heading, in their order; of all tenants where ``tenant`` is None.
 
     Raises:
@@ -71,7 +71,7 @@ async def quality(store: Store, by: str, tenant: str | None, since: date | None,
     """
     groups: defaultdict[tuple[str, str, str], list[Any]] = defaultdict(list)
     async with store.begin(_DEADLINE_S) as connection:
-        for row in await connection.execute(_query(by, tenant, since, until)):
+        for row in await connection.execute(_query(by, tenant, period)):
             groups[row.heading, row.reference, row.source].append(row)
     return [_of(*key, rows) for key, rows in sorted(groups.items())]
 
@@ -113,7 +113,7 @@ def _student(freedom: int) -> float:
     return z + first / freedom + second / freedom**2 + third / freedom**3
 
 
-def _query(by: str, tenant: str | None, since: date | None, until: date | None) -> Select[Any]:
+def _query(by: str, tenant: str | None, period: Period) -> Select[Any]:
     moment = labels.c.at.op("AT TIME ZONE")("UTC")
     headings = {"week": func.to_char(moment, 'IYYY-"W"IW'), "all": cast("all", Text)}
     heading = headings[by] if by in headings else labels.c[by]
@@ -131,8 +131,4 @@ def _query(by: str, tenant: str | None, since: date | None, until: date | None) 
     )
     if tenant is not None:
         query = query.where(labels.c.tenant == tenant)
-    if since is not None:
-        query = query.where(labels.c.at >= datetime.combine(since, time(), UTC))
-    if until is not None:
-        query = query.where(labels.c.at < datetime.combine(until, time(), UTC))
-    return query.group_by(*group)
+    return period.of(query, labels.c.at).group_by(*group)

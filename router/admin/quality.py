@@ -24,7 +24,7 @@ from router.accounts.store import Store
 from router.accounts.verdicts import HEADINGS, quality
 from router.admin.answers import Answer, tenant_in_query
 from router.admin.bodies import parsed
-from router.admin.usage import day_in_query
+from router.admin.usage import period_in_query
 from router.api import bounded_body
 from router.quality.training import rows_of
 from router.wire.errors import Refusal
@@ -125,9 +125,8 @@ class QualitySteps:
         by = request.query_params.get("by", "tier")
         if by not in HEADINGS:
             raise Refusal(400, f"by: one of {', '.join(HEADINGS)}.", param="by", code="invalid_request")
-        since, until = day_in_query(request, "since"), day_in_query(request, "until")
         tenant = tenant_in_query(request)
-        rows = await quality(self._store, by, tenant, since, until)
+        rows = await quality(self._store, by, tenant, period_in_query(request))
         return {"object": "list", "by": by, "tenant": tenant, "data": [_card(row._asdict()) for row in rows]}
 
     async def router(self, request: Request) -> Answer:

@@ -12,11 +12,12 @@ from starlette.responses import StreamingResponse
 from router.accounts.export import export
 from router.accounts.facts import Principal
 from router.accounts.pepper import Pepper
+from router.accounts.period import Period
 from router.accounts.sealed import Sealer
 from router.accounts.store import Store
 from router.accounts.tenants import no_tenant
 from router.accounts.trail import left
-from router.accounts.usage import HEADINGS, Period, total, usage
+from router.accounts.usage import HEADINGS, total, usage
 from router.admin.answers import Answer, tenant_in_path, tenant_in_query
 from router.wire.errors import Refusal
 
@@ -44,16 +45,13 @@ class UsageSteps:
         by = request.query_params.get("by", "day")
         if by not in HEADINGS:
             raise Refusal(400, f"by: one of {', '.join(HEADINGS)}.", param="by", code="invalid_request")
-        rows = await usage(
-            self._store, by, tenant, Period(day_in_query(request, "since"), day_in_query(request, "until"))
-        )
+        rows = await usage(self._store, by, tenant, period_in_query(request))
         cards = [row._asdict() for row in rows]
         return {"object": "list", "by": by, "tenant": tenant, "data": cards, "total": total(rows)._asdict()}
 
     async def egress(self, request: Request) -> Answer:
         """``GET /admin/egress``: what left the site, by day, tenant, model and reason."""
-        since, until = day_in_query(request, "since"), day_in_query(request, "until")
-        rows = await left(self._store, tenant_in_query(request), since, until)
+        rows = await left(self._store, tenant_in_query(request), period_in_query(request))
         total = {"requests": sum(row.requests for row in rows), "bytes": sum(row.bytes for row in rows)}
         return {"object": "list", "data": [row._asdict() for row in rows], "total": total}
 
@@ -78,7 +76,12 @@ async def _whole(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
                 yield lines
 
 
-def day_in_query(request: Request, parameter: str) -> date | None:
+def period_in_query(request: Request) -> Period:
+    """``since`` and ``until`` in the query."""
+    return Period(_day(request, "since"), _day(request, "until"))
+
+
+def _day(request: Request, parameter: str) -> date | None:
     """A day in the query, UTC."""
     given = request.query_params.get(parameter)
     if given is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from router.accounts.facts import Leaving
+
 
 @dataclass(slots=True)
 class Finished:
@@ -55,21 +57,6 @@ class TargetFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """A request's body is about to leave the site; told before its first byte does."""
-
-    request_id: str
-    tenant: str
-    model: str
-    host: str
-    """Where it goes."""
-    reason: str
-    """Why: that of the decision, or of the quality loop."""
-    bytes: int
-    """Of the body, as it is sent."""
-
-
-@dataclass(frozen=True, slots=True)
 class Tried:
     """An answer of ``small`` was held back until it was decided whether it is good enough."""
 
@@ -104,5 +91,5 @@ class Compared:
     ``dropped`` (too many waited), ``busy`` (a model to be asked), ``unpaid``, ``failed``, ``away`` (the database)."""
 
 
-Event = Finished | TargetFailed | Left | Tried | Compared
+Event = Finished | TargetFailed | Leaving | Tried | Compared
 Listener = Callable[[Event], None]

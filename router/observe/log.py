@@ -13,7 +13,8 @@ from typing import BinaryIO
 
 import orjson
 
-from router.observe.events import Compared, Event, Finished, Left, TargetFailed, Tried
+from router.accounts.facts import Leaving
+from router.observe.events import Compared, Event, Finished, TargetFailed, Tried
 
 FLUSH_S = 0.1
 _SHOWN = 300
@@ -21,7 +22,7 @@ _FLOOD = "too_many_wrong_keys"
 """Refusals by the thousand, which would fill the disk; metrics count them, and the first from an address are logged."""
 
 _NAMES: dict[type[Event], str] = {
-    Left: "egress",
+    Leaving: "egress",
     TargetFailed: "target_failed",
     Tried: "cascade",
     Compared: "compared",

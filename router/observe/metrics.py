@@ -13,8 +13,9 @@ from typing import Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from router.accounts.facts import Leaving
 from router.backends.contract import Backend
-from router.observe.events import Compared, Event, Finished, Left, TargetFailed, Tried
+from router.observe.events import Compared, Event, Finished, TargetFailed, Tried
 
 TTFT_BUCKETS = (0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160)
 TPOT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.4, 1)
@@ -79,7 +80,7 @@ class Metrics:
 
     def __call__(self, event: Event) -> None:
         """Count an event."""
-        if isinstance(event, Left):
+        if isinstance(event, Leaving):
             self._left.labels(event.model).inc(event.bytes)
         elif isinstance(event, TargetFailed):
             self._errors.labels(event.model, event.cause).inc()

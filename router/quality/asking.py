@@ -17,13 +17,14 @@ import orjson
 from cluster.spec import Model, Quality
 from router.accounts.budget import cost_of, worst_case
 from router.accounts.errors import StoreUnavailableError
+from router.accounts.facts import Leaving
 from router.accounts.pot import Pot
-from router.accounts.trail import Leaving, Trail
+from router.accounts.trail import Trail
 from router.backends.contract import Backend
 from router.backends.errors import ConnectError, CutError, StatusError, UnfitError, UpstreamError
 from router.backends.fairness import Caller
 from router.backends.slots import QueueFullError
-from router.observe.events import Left, Listener
+from router.observe.events import Listener
 from router.quality.watch import Seen
 from router.wire.errors import Refusal
 from router.wire.parse import Request
@@ -129,8 +130,9 @@ class Asker:
         return _reply(target.model, body)
 
     async def _leaving(self, target: Backend, seen: Seen, why: str, size: int) -> None:
-        await self._trail.record(Leaving(seen.request_id, seen.tenant, target.name, target.site, why, size))
-        self._tell(Left(seen.request_id, seen.tenant, target.name, target.site, why, size))
+        leaving = Leaving(seen.request_id, seen.tenant, target.name, target.site, why, size)
+        await self._trail.record(leaving)
+        self._tell(leaving)
 
     async def _settle_the_rest(self) -> None:
         """Settle what is over; nothing more is reserved while that cannot be."""

@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from starlette.types import Scope
 
-from router.accounts.facts import Principal
+from router.accounts.facts import Leaving, Principal
 from router.accounts.kept import Answer
 from router.decide.egress import Egress
 from router.decide.facts import Ask, Reason
 from router.desk import Desk, Headers, Tab
-from router.observe.events import Finished, Left
+from router.observe.events import Finished
 from router.wire.endpoints import Endpoint, Kind
 from router.wire.parse import Request
 
@@ -108,9 +108,9 @@ class WatchedTab(Tab):
         """Go on."""
         await self._tab.pay(event, model)
 
-    async def leaves(self, left: Left) -> None:
+    async def leaves(self, leaving: Leaving) -> None:
         """Go on."""
-        await self._tab.leaves(left)
+        await self._tab.leaves(leaving)
 
     def failed(self, event: Finished, model: str, *, retried: bool) -> None:
         """Go on."""

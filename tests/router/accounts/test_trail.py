@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from router.accounts.facts import Leaving
+from router.accounts.period import Period
 from router.accounts.store import Store
-from router.accounts.trail import Leaving, Left, Trail, left
+from router.accounts.trail import Left, Trail, left
 from router.wire.errors import Refusal
 from tests.router.accounts.conftest import Server
 from tests.router.accounts.outage import Outage
@@ -23,13 +26,13 @@ async def test_rows_add_up(store: Store) -> None:
     trail, reception = Trail(store), Reception(store)
     for tenant in ("acme", "other"):
         await reception.tenant(tenant)
-    for leaving in (LEAVING, LEAVING._replace(bytes=20), LEAVING._replace(tenant="other", reason="named")):
+    for leaving in (LEAVING, replace(LEAVING, bytes=20), replace(LEAVING, tenant="other", reason="named")):
         await trail.record(leaving)
     today = store.now().date()
     mine = Left(today.isoformat(), "acme", "claude", "api.example", "spill-down", 2, 120)
-    assert await left(store, "acme", None, None) == [mine]
-    assert [row.bytes for row in await left(store, None, today, today + timedelta(days=1))] == [120, 100]
-    assert await left(store, None, today + timedelta(days=1), None) == []
+    assert await left(store, "acme") == [mine]
+    assert [row.bytes for row in await left(store, None, Period(today, today + timedelta(days=1)))] == [120, 100]
+    assert await left(store, None, Period(today + timedelta(days=1))) == []
 
 
 async def test_nothing_leaves_for_a_tenant_that_is_gone(store: Store) -> None:

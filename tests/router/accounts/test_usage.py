@@ -14,9 +14,10 @@ from router.accounts.facts import Attempt
 from router.accounts.group import Entry
 from router.accounts.labels import Labels
 from router.accounts.pepper import Pepper
+from router.accounts.period import Period
 from router.accounts.sealed import Sealer
 from router.accounts.store import Store
-from router.accounts.usage import HEADINGS, Period, Usage, total, usage
+from router.accounts.usage import HEADINGS, Usage, total, usage
 from tests.router.accounts.reception import PEPPER
 from tests.router.accounts.written import add_tenants, attempt, running
 

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from router.accounts.labels import Label, Labels
+from router.accounts.period import Period
 from router.accounts.sealed import Sealer
 from router.accounts.store import Store
 from router.accounts.verdicts import Share, _student, quality, share
@@ -66,7 +67,7 @@ async def test_by_tier_and_reference(store: Store) -> None:
     ]
     for number, row in enumerate(rows):
         await labels.write(row._replace(id=f"ql_{number}"))
-    found = {(row.heading, row.reference): row for row in await quality(store, "tier", "acme", None, None)}
+    found = {(row.heading, row.reference): row for row in await quality(store, "tier", "acme")}
     assert {key: (row.labels, row.win_rate.value, row.cost_micros) for key, row in found.items()} == {
         ("large", "c"): (1, 0.0, 7),
         ("small", ""): (1, 1.0, 0),
@@ -75,7 +76,7 @@ async def test_by_tier_and_reference(store: Store) -> None:
     assert found["small", "c"].quality_share.value == pytest.approx(30 / 40)
     assert (found["small", "c"].clusters, found["small", "c"].win_rate.low) == (1, None)
     today = store.now()
-    [week] = {row.heading for row in await quality(store, "week", None, None, None)}
+    [week] = {row.heading for row in await quality(store, "week", None)}
     assert week == f"{today:%G}-W{today:%V}"
-    assert {row.labels for row in await quality(store, "all", None, None, None)} == {1, 5}
-    assert await quality(store, "model", None, None, today.date()) == []
+    assert {row.labels for row in await quality(store, "all", None)} == {1, 5}
+    assert await quality(store, "model", None, Period(until=today.date())) == []

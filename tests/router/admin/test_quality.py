@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, text
 
+from router.accounts.facts import Leaving
 from router.accounts.labels import Label, Labels
 from router.accounts.sealed import Sealer
 from router.accounts.tables import ledger
-from router.accounts.trail import Leaving, Trail
+from router.accounts.trail import Trail
 from tests.router.accounts.reception import PEPPER, Reception
 from tests.router.accounts.rows import row_of
 from tests.router.admin.office import Office
