@@ -17,8 +17,8 @@ from pathlib import Path
 
 from cluster.supervise.processes import of_run
 from cluster.supervise.state import Home
-from tests.e2e.conftest import free_port
 from tests.e2e.fleet import freehold, listening
+from tests.ports import free_port
 
 FLEET = """\
 name: open

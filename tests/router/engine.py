@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Self, TypeVar, cast
 
+from tests.ports import Reserved
+
 Play = Callable[["Exchange"], Awaitable[None]]
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
@@ -170,6 +172,7 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
         self.failures: list[BaseException] = []
         """Of plays."""
+        self._reserved: Reserved | None = None
 
     @property
     def url(self) -> str:
@@ -177,7 +180,8 @@ class Engine:
         return f"http://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
-        """Listen."""
+        """Listen; again at the same port, after a stop."""
+        self._free()
         self._server = await asyncio.get_running_loop().create_server(lambda: _Wire(self), "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -188,12 +192,20 @@ class Engine:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._free()
 
     def stop(self) -> None:
-        """Die: no port, no connection."""
+        """Die: nobody listens, no connection stays."""
         self._server.close()
+        self._free()
+        self._reserved = Reserved(self.port)
         for wire in list(self.wires):
             wire.transport.abort()
+
+    def _free(self) -> None:
+        if self._reserved is not None:
+            self._reserved.give_back()
+            self._reserved = None
 
     def then(self, *plays: Play) -> None:
         """The next requests are answered by these, in this order."""

@@ -18,6 +18,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from router.__main__ import main
+from tests.ports import free_port
 from tests.router.client import Client, Response, fetch
 from tests.router.engine import DONE, Exchange, Play, delta, soon, until
 from tests.router.gateway import Trio, chat
@@ -91,14 +92,6 @@ def fleet_file(folder: Path, engines: Trio, **gateway: Any) -> Path:  # noqa: AN
     file = folder / "fleet.yaml"
     file.write_text(json.dumps(fleet))
     return file
-
-
-def free_port() -> int:
-    """A port that nobody has just now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 @asynccontextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -16,13 +15,7 @@ import pytest
 from cluster.errors import StartError
 from cluster.spec import Fleet
 from serving import plain
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.ports import free_port
 
 
 def test_a_fleet_is_ready_and_ends(tmp_path: Path) -> None:

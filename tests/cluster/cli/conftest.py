@@ -18,6 +18,7 @@ import pytest
 
 from cluster.supervise.processes import of_run
 from tests.openai_server import openai_server
+from tests.ports import free_port
 
 FREEHOLD = str(Path(sys.executable).with_name("freehold"))
 
@@ -65,13 +66,6 @@ class Here:
         assert [entry.name for entry in (self.home / "run").iterdir()] == ["lock"]
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", self.port)) != 0
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

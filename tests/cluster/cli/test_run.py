@@ -13,7 +13,8 @@ import pytest
 
 from cluster.client.http import Endpoint
 from cluster.supervise.processes import module_of, of_run
-from tests.cluster.cli.conftest import FREEHOLD, Here, free_port
+from tests.cluster.cli.conftest import FREEHOLD, Here
+from tests.ports import free_port
 
 
 def test_up_status_logs_down(here: Here) -> None:

@@ -18,10 +18,11 @@ from typing import Any
 import psycopg
 
 from cluster.spec import Fleet
+from tests.ports import free_port
 from tests.router.client import Response, fetch
 from tests.router.engine import until
 from tests.router.gateway import Trio, chat
-from tests.router.test_main import ROOT, Process, free_port
+from tests.router.test_main import ROOT, Process
 
 CHAT = "/v1/chat/completions"
 PLANS: dict[str, dict[str, Any]] = {
