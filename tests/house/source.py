@@ -7,7 +7,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-PACKAGES = ("cluster", "serving", "router")
+PACKAGES = ("cluster", "serving", "router", "loadtests")
 ROOT = Path(__file__).parents[2]
 
 
