@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from html import escape
 from typing import Final
 
@@ -10,8 +10,7 @@ import numpy as np
 
 from cluster.cost import per_million
 from cluster.demand import HOURS
-from cluster.demand.lengths import Floats
-from cluster.plan.drawing import bars, lines
+from cluster.drawing import Floats, bars, document, lines, table
 from cluster.plan.outlook import DAYS, hour_name
 from cluster.plan.report import Report
 from cluster.plan.search import Choice, rejected
@@ -19,22 +18,12 @@ from cluster.plan.sizing import Sized
 from cluster.spec import Slo
 from cluster.steady import State, percentile
 
-_STYLE: Final = (
-    "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}"
-    "table{border-collapse:collapse;margin:1em 0}th,td{padding:.2em .8em;border-bottom:1px solid #ddd;text-align:right}"
-    "th:first-child,td:first-child{text-align:left}svg{width:100%;max-width:680px;display:block;margin:1em 0}"
-)
 _RATES: Final = 40
 
 
 def page(facts: Report) -> str:
     """The whole page."""
-    title = f"Plan of {facts.fleet.name}"
-    body = "\n".join([f"<h1>{escape(title)}</h1>", *_asked(facts), *_found(facts), *_rejected(facts)])
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
-    )
+    return document(f"Plan of {facts.fleet.name}", [*_asked(facts), *_found(facts), *_rejected(facts)])
 
 
 def _asked(facts: Report) -> Iterator[str]:
@@ -49,7 +38,7 @@ def _found(facts: Report) -> Iterator[str]:
     if facts.choices:
         best = facts.choices[0]
         yield "<h2>The cheapest plans that hold every promise</h2>"
-        yield _table(("replicas", "GPUs", "dollars a month", "per million tokens"), _rows(facts))
+        yield table(("replicas", "GPUs", "dollars a month", "per million tokens"), _rows(facts))
         yield from _plots(facts, best)
         yield "<h2>What would break it</h2>"
         yield "<ul>" + "".join(f"<li>{escape(risk.tier)}: {escape(risk.text)}</li>" for risk in facts.risks) + "</ul>"
@@ -58,7 +47,7 @@ def _found(facts: Report) -> Iterator[str]:
     if facts.nearest:
         parts = ", ".join(_replicas(name, one) for name, one in facts.nearest.choice.tiers.items())
         given_up = escape(facts.nearest.given_up)
-        yield f"<p>The nearest plan, {given_up}: {parts}, {facts.nearest.choice.usd:,.0f} dollars a month.</p>"
+        yield f"<p>The nearest plan, {given_up}: {escape(parts)}, {facts.nearest.choice.usd:,.0f} dollars a month.</p>"
 
 
 def _rows(facts: Report) -> Iterator[tuple[str, ...]]:
@@ -69,7 +58,7 @@ def _rows(facts: Report) -> Iterator[tuple[str, ...]]:
 
 
 def _replicas(name: str, one: Sized) -> str:
-    return escape(f"{name}: {one.most} x ({one.option.setup})")
+    return f"{name}: {one.most} x ({one.option.setup})"
 
 
 def _plots(facts: Report, best: Choice) -> Iterator[str]:
@@ -108,10 +97,4 @@ def _rejected(facts: Report) -> Iterator[str]:
     rows = [(tier.name, *map(str, reason)) for tier in facts.tiers for reason in rejected(tier)]
     if rows:
         yield "<h2>Why the other setups do not hold</h2>"
-        yield _table(("tier", "reason", "setups", "nearest"), ([*map(escape, row)] for row in rows))
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    names = "".join(f"<th>{name}</th>" for name in head)
-    lines_ = ("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><tr>{names}</tr>{''.join(lines_)}</table>"
+        yield table(("tier", "reason", "setups", "nearest"), rows)

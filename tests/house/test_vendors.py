@@ -22,7 +22,7 @@ ALLOWED = {
     "torch": [],
     "numpy": [
         *("serving/tiny/*", "router/learn/*", "cluster/latency/residual.py", "cluster/demand/*"),
-        *("cluster/steady/*", "cluster/plan/*", "cluster/simulate/*", "cluster/autoscale/*"),
+        *("cluster/steady/*", "cluster/plan/*", "cluster/simulate/*", "cluster/autoscale/*", "cluster/drawing.py"),
     ],
     "tokenizers": ["serving/tiny/*"],
     "safetensors": ["serving/tiny/*"],
