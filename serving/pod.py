@@ -1,6 +1,7 @@
 """``python -m serving.pod --fleet FILE --model NAME``: one replica of one model, without Ray, for a pod.
 
-vLLM's own server takes this process's place (signals and health are then its own), or a simulated engine answers.
+vLLM's own server takes this process's place (signals and health are then its own), or a simulated engine answers. Told
+to end, either finishes what it has begun, for ``--drain`` seconds.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ def main() -> int:
     parser.add_argument("--model", required=True, help="one of its models")
     parser.add_argument("--host", default="127.0.0.1", help="where it listens; 127.0.0.1")
     parser.add_argument("--port", type=int, default=8000, help="8000")
+    parser.add_argument("--drain", type=int, default=0, help="seconds for answers under way after SIGTERM; 0: cut them")
     parser.add_argument("--simulated", action="store_true", help="answer as the model would, without a GPU")
     asked = parser.parse_args()
     try:
@@ -45,31 +47,39 @@ def main() -> int:
             msg = f"--model {asked.model}: the fleet file starts {', '.join(served(fleet)) or 'no model'}"
             raise UsageError(msg)
         if asked.simulated or fleet.models[asked.model].engine is Engine.SIMULATED:
-            uvloop.run(_simulate(fleet, asked.model, asked.host, asked.port))
+            uvloop.run(_simulate(fleet, asked))
         else:
-            _become_vllm(fleet, asked.model, asked.host, asked.port)
+            _become_vllm(fleet, asked)
     except FreeholdError as exc:
         sys.stderr.write(f"{exc}\n")
         return exc.exit_code
     return 0
 
 
-async def _simulate(fleet: Fleet, name: str, host: str, port: int) -> None:
+async def _simulate(fleet: Fleet, asked: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    simulation = simulation_of(name, fleet.models[name], fleet.traffic.output_tokens)
-    listener = await listen({"": [simulation]}, port, host)
+    simulation = simulation_of(asked.model, fleet.models[asked.model], fleet.traffic.output_tokens)
+    listener = await listen({"": [simulation]}, asked.port, asked.host)
     await stop.wait()
-    await listener.close()
+    await listener.drain(asked.drain)
 
 
-def _become_vllm(fleet: Fleet, name: str, host: str, port: int) -> NoReturn:
-    model = fleet.models[name]
-    source = str(tiny.locate(model.source, models()))
-    place = [f"--host={host}", f"--port={port}", f"--model={source}", f"--served-model-name={model.served_as or name}"]
-    command = [sys.executable, "-m", _SERVER, *place, *arguments(engine_kwargs(name, model))]
+def _become_vllm(fleet: Fleet, asked: argparse.Namespace) -> NoReturn:
+    command = [sys.executable, "-m", _SERVER, *vllm_arguments(fleet, asked)]
     os.execv(command[0], command)  # noqa: S606 - no shell
+
+
+def vllm_arguments(fleet: Fleet, asked: argparse.Namespace) -> Iterator[str]:
+    """The command line of vLLM's server."""
+    model = fleet.models[asked.model]
+    yield f"--host={asked.host}"
+    yield f"--port={asked.port}"
+    yield f"--model={tiny.locate(model.source, models())}"
+    yield f"--served-model-name={model.served_as or asked.model}"
+    yield f"--shutdown-timeout={asked.drain}"
+    yield from arguments(engine_kwargs(asked.model, model))
 
 
 def arguments(engine: dict[str, JsonValue]) -> Iterator[str]:

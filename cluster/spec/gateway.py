@@ -46,6 +46,9 @@ class Limits(Noun):
     """How long one may wait for a slot before it gets 429."""
     connections: Annotated[int, Field(ge=1, le=1_000_000)] = 8192
     """Client connections that one worker holds open."""
+    reuse_seconds: Seconds = 30
+    """How long a connection to an engine serves further requests. Then a new one is opened, so that a replica that was
+    added behind an address gets its share, and one that is leaving is asked by nobody when it goes."""
 
 
 class Gateway(Noun):

@@ -35,6 +35,8 @@ class Connection(asyncio.Protocol):
         self._which: tuple[str, float] = ("", 0.0)
         self._writable = True
         self.exchanges = 0
+        self.opened = loop.time()
+        """When, by the loop's clock."""
         self.closed = False
         self._begin()
 
@@ -125,15 +127,9 @@ class Connection(asyncio.Protocol):
         """Whether another exchange may follow."""
         return self._complete and self._keep_alive and not self.closed
 
-    def rest(self) -> None:
-        """The exchange is over; nothing is waited for while the connection is kept."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
     def close(self) -> None:
         """Drop the connection at once; an engine that is still generating takes it as a cancellation."""
-        self.rest()
+        self._untimed()
         if not self.closed:
             self.closed = True
             self._transport.abort()
@@ -159,7 +155,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Whatever was waited for will not come."""
         self.closed = True
-        self.rest()
+        self._untimed()
         if self.exchanges and not self._complete:
             fresh = self._heard or self.exchanges == 1
             kind = CutError if fresh else StaleError
@@ -214,9 +210,16 @@ class Connection(asyncio.Protocol):
         finally:
             self._waiter = None
 
+    def _untimed(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _on_timer(self) -> None:
-        """Fail if the deadline has really passed; it moves on with every piece, the timer only follows."""
+        """Fail if the deadline has really passed; it moves on with every piece and exchange, the timer only follows."""
         self._timer = None
+        if self._complete:  # nothing is waited for; the next exchange sets another one
+            return
         if self._loop.time() < self._deadline:
             self._timer = self._loop.call_at(self._deadline, self._on_timer)
             return

@@ -1,4 +1,4 @@
-"""Where a target listens, and the connections kept open to it.
+"""Where a target listens, and the connections kept open to it: not for ever, for an address may have many replicas.
 
 Neighbour: :mod:`router.backends.http1` is one such connection.
 """
@@ -14,6 +14,8 @@ from router.backends.errors import ConnectError
 from router.backends.http1 import Connection
 
 _PORTS = {"http": 80, "https": 443}
+_REUSE_S = 30.0
+"""``limits.reuse_seconds`` where nobody says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,10 @@ class Address:
 class Origin:
     """Opens and keeps connections to one address; the most recently used is taken first."""
 
-    def __init__(self, url: str, connect_seconds: float, api_key: str = "") -> None:
+    def __init__(self, url: str, connect_seconds: float, api_key: str = "", reuse_seconds: float = _REUSE_S) -> None:
         """``api_key`` goes into every request's ``authorization`` header; it is never logged."""
         self._address = Address.parse(url)
-        self._connect_seconds = connect_seconds
+        self._connect_seconds, self._reuse_seconds = connect_seconds, reuse_seconds
         self._idle: list[Connection] = []
         self._tls = ssl.create_default_context() if self._address.tls else None
         key = f"authorization: Bearer {api_key.strip()}\r\n" if api_key.strip() else ""
@@ -67,16 +69,18 @@ class Origin:
         return line + self._common + ours
 
     async def connection(self) -> Connection:
-        """A connection that is free: a kept one, or a new one.
+        """A connection that is free: a kept one that is not too old, or a new one.
 
         Raises:
             ConnectError: none stood within ``deadlines.connect``.
 
         """
+        oldest = asyncio.get_running_loop().time() - self._reuse_seconds
         while self._idle:
             kept = self._idle.pop()
-            if not kept.closed:
+            if not kept.closed and kept.opened > oldest:
                 return kept
+            kept.close()
         return await self._open()
 
     async def _open(self) -> Connection:
@@ -98,7 +102,6 @@ class Origin:
     def release(self, connection: Connection) -> None:
         """Keep a connection for the next exchange, or close it where its exchange did not end cleanly."""
         if connection.reusable:
-            connection.rest()
             self._idle.append(connection)
         else:
             connection.close()

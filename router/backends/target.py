@@ -50,7 +50,7 @@ class Target:
         """Adapters that the engine does not know, and since when."""
         self._deadlines = gateway.deadlines
         key = os.environ.get(model.api_key_env, "") if model.api_key_env else ""
-        self._origin = Origin(base_url, gateway.deadlines.connect, key)
+        self._origin = Origin(base_url, gateway.deadlines.connect, key, limits.reuse_seconds)
 
     @property
     def site(self) -> str:

@@ -27,7 +27,7 @@ class Connection(asyncio.Protocol):
         self._api, self._others = api, others
         self._parser = httptools.HttpRequestParser(self)
         self._url, self._body = b"", b""
-        self._busy = False
+        self._busy = self._last = False
         self._leave: Leave | None = None
         self.lost = asyncio.Event()
         """Set once the connection is closed, by whomever."""
@@ -58,6 +58,12 @@ class Connection(asyncio.Protocol):
     def cut(self) -> None:
         """End it now, whatever is under way."""
         self._transport.abort()
+
+    def finish(self) -> None:
+        """End it with the answer under way, or now."""
+        self._last = True
+        if not self._busy:
+            self._transport.close()
 
     # -- what the parser calls --------------------------------------------------------------------------------------
 
@@ -125,5 +131,5 @@ class Connection(asyncio.Protocol):
     def _done(self) -> None:
         self._busy = False
         self._leave = None
-        if not self._parser.should_keep_alive():
+        if self._last or not self._parser.should_keep_alive():
             self._transport.close()

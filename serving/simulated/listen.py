@@ -26,6 +26,18 @@ class Listener:
         """The port's number."""
         return int(self._server.sockets[0].getsockname()[1])
 
+    async def drain(self, seconds: float) -> None:
+        """Take nothing new, and close when what is under way has ended, at the latest after so many seconds."""
+        self._server.close()
+        open_still = list(self._connections)
+        for connection in open_still:
+            connection.finish()
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.gather(*(connection.lost.wait() for connection in open_still))
+        except TimeoutError:
+            await self.close()
+
     async def close(self) -> None:
         """Close the port and cut what is open; a stream that is cut looks cut to its client."""
         self._server.close()

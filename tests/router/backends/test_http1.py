@@ -142,3 +142,17 @@ async def test_reading_stops_when_nobody_takes_it() -> None:
         await connection.head()
         assert len(await connection.read()) <= 2 * HIGH_WATER
         connection.close()
+
+
+async def test_a_connection_is_not_kept_for_ever() -> None:
+    """Past its time another one is opened: behind an address there may be other replicas by now."""
+    async with Engine() as engine:
+        engine.then(answers, answers, answers)
+        for reuse_seconds, opened in ((60, 1), (0, 3)):
+            origin = Origin(engine.url, 1, reuse_seconds=reuse_seconds)
+            for _ in range(2):
+                connection = await asked(origin)
+                assert await read(connection) == BODY
+                origin.release(connection)
+            assert engine.opened == opened
+            origin.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import re
@@ -12,9 +13,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from serving.simulated import Simulation, Steady, simulated_engine
+from serving.simulated.listen import HOST, listen
 
 FAST = Simulation("m", Steady(token_s=0.001, prompt_token_s=0), adapters=("tuned",), speed=1)
 HELLO: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 3}
+PATIENCE_S = 20
 ENDLESS: dict[str, Any] = {"model": "m", "prompt": "Hello", "max_tokens": 8000, "ignore_eos": True}
 
 
@@ -147,3 +150,47 @@ def test_what_is_under_way_at_the_end_is_cut() -> None:
     with pytest.raises((http.client.IncompleteRead, ConnectionError)):
         response.read()
     connection.close()
+
+
+def test_told_to_finish_it_ends_with_the_answer_under_way() -> None:
+    """A drain takes nothing new and cuts nothing that ends in time."""
+
+    async def drained() -> tuple[bytes, bytes]:
+        listener = await listen({"": [FAST]}, 0)
+        address = (HOST, listener.port)
+        idle, quiet = await asyncio.open_connection(*address)
+        reader, writer = await asyncio.open_connection(*address)
+        body = json.dumps({**HELLO, "max_tokens": 50, "stream": True}).encode()
+        writer.write(b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+        begun = await reader.readuntil(b"data: ")
+        await listener.drain(PATIENCE_S)
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(*address)
+        rest = await reader.read()
+        quiet.close()
+        writer.close()
+        return await idle.read(), begun + rest
+
+    nothing, answer = asyncio.run(drained())
+    assert nothing == b""
+    assert answer.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+
+
+def test_a_drain_has_an_end() -> None:
+    """What takes longer is cut."""
+
+    async def drained() -> bytes:
+        listener = await listen({"": [FAST]}, 0)
+        reader, writer = await asyncio.open_connection(HOST, listener.port)
+        body = json.dumps({**ENDLESS, "stream": True}).encode()
+        writer.write(b"POST /v1/completions HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+        await reader.readuntil(b"data: ")
+        await listener.drain(0.05)
+        try:
+            return await reader.read()
+        except ConnectionResetError:
+            return b"cut"
+        finally:
+            writer.close()
+
+    assert not asyncio.run(drained()).endswith(b"0\r\n\r\n")
