@@ -250,3 +250,35 @@ router_moves = Table(
     Column("why", JSONB, nullable=False, server_default="{}"),
     Index("router_moves_at", "at"),
 )
+
+traffic_hours = Table(
+    "traffic_hours",
+    metadata,
+    Column("hour", DateTime(timezone=True), primary_key=True),
+    Column("tier", Text, primary_key=True),
+    *(Column(name, BigInteger, nullable=False) for name in ("requests", "prompt_tokens", "completion_tokens")),
+    Column("cached_tokens", BigInteger, nullable=False),
+    *(Column(name, Double, nullable=False) for name in ("prompt_ln", "prompt_ln2", "completion_ln", "completion_ln2")),
+)
+
+promise_days = Table(
+    "promise_days",
+    metadata,
+    Column("day", DateTime(timezone=True), primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("promise", Text, primary_key=True, comment="A field of slo in the fleet file"),
+    Column("bound_s", Double, comment="Seconds that were promised; none for shares of requests"),
+    Column("wanted", Double, nullable=False, comment="The share of answers that must hold it"),
+    Column("asked", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),
+)
+
+replica_spans = Table(
+    "replica_spans",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("since", DateTime(timezone=True), primary_key=True),
+    Column("until", DateTime(timezone=True), nullable=False),
+    Column("gpu", Text, nullable=False),
+    *(Column(name, Integer, nullable=False) for name in ("gpus", "replicas", "most")),
+)

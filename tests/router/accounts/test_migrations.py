@@ -41,7 +41,7 @@ def test_migrating_twice_and_at_once(server: Server) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(migrate, [url] * 8)) == [None] * 8
     with psycopg.connect(url) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("r0002",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("r0003",)]
 
 
 def test_newer_database(server: Server) -> None:
