@@ -73,11 +73,14 @@ class _App:
 
     def __init__(self, fleet: Fleet, engines: str, log: JsonLog, archive: Archive | None, known: Learnt) -> None:
         self._fleet, self._log, self._archive = fleet, log, archive
-        self._metrics = Metrics(fleet.tenants.in_metrics)
+        self._metrics = Metrics(fleet.tenants.in_metrics, fleet.slo)
         self._targets = targets_of(fleet, engines)
         pins = Pins(fleet.routing.conversations, secrets.token_bytes(32))
         self._policy = Policy(fleet, known.scorer, difficulty_by(known.scorer), pins)
-        desk = Purse(fleet) if fleet.spillover.open_usd_per_day else OPEN_DESK
+        desk: Desk = OPEN_DESK
+        if fleet.spillover.open_usd_per_day and archive is None:
+            desk = purse = Purse(fleet)
+            self._metrics.accounts.money(purse.left)
         self._gateway = Gateway(fleet, self._targets, self._policy, self._tell, desk)
         self._gateway.cascade.doubt = known.doubt
         self._api = Api(fleet, self._targets, self._gateway, self._metrics)
@@ -123,6 +126,8 @@ class _App:
         """From now on, only those with a key."""
         offices = accounts.books.offices
         self._gateway.desk = desk
+        self._metrics.accounts.money(offices.budgets.remaining.left)
+        self._metrics.accounts.ledger(offices.ledger.backlog)
         self._api.document = with_accounts(self._api.document)
         self._starlette.router.routes.extend(admin_routes(self._fleet, offices.store, accounts.pepper))
         self._rest = Guard(self._starlette, offices.door)

@@ -13,7 +13,8 @@ from starlette.types import Scope
 
 from cluster.spec import Fleet
 from router.accounts.budget import cost_of, worst_case
-from router.accounts.facts import MICROS, Principal
+from router.accounts.facts import MICROS, Left, Principal
+from router.accounts.remaining import left_of
 from router.decide.facts import Ask
 from router.desk import Headers, Tab
 from router.observe.events import Finished
@@ -50,13 +51,23 @@ class Purse:
             Refusal: 402, not enough is left today.
 
         """
-        today = int(self._clock()) // _DAY_S
-        if today != self._day:
-            self._day, self.spent = today, 0
+        self._turn()
         if self.spent + self.reserved + micros > self.limit:
             msg = "Not enough is left today of spillover.open_usd_per_day for this request's worst case."
             raise Refusal(402, msg, param="open_usd_per_day", code="insufficient_quota")
         self.reserved += micros
+
+    def left(self) -> dict[str, Left]:
+        """What is left today of this worker's share; the figure in dollars is the whole fleet's."""
+        self._turn()
+        share = left_of(self.limit, self.spent + self.reserved).share
+        return {"day": Left(self.fleet.spillover.open_usd_per_day, share)}
+
+    def _turn(self) -> None:
+        """Begin a new day."""
+        today = int(self._clock()) // _DAY_S
+        if today != self._day:
+            self._day, self.spent = today, 0
 
     def settle(self, reserved: int, spent: int) -> None:
         """Free what was set aside, and count what it became."""

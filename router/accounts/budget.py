@@ -21,6 +21,7 @@ from cluster.spec import Fleet, Price
 from router.accounts.errors import StoreUnavailableError
 from router.accounts.facts import MICROS, Principal
 from router.accounts.limited import accounts_away, over_budget, unknown_tenant
+from router.accounts.remaining import Remaining
 from router.accounts.store import Store
 
 FLEET = ""
@@ -191,6 +192,7 @@ class Budgets:
         self._store = store
         self._limits = {"day": _micros(budget.usd_per_day), "month": _micros(budget.usd_per_month)}
         self._seconds = fleet.gateway.deadlines.total + MARGIN_S
+        self.remaining = Remaining(self._limits)
         self._doubtful: set[tuple[str, int]] = set()
         """Attempts that were not made because nobody said whether their reservation was."""
 
@@ -256,20 +258,21 @@ class Budgets:
                 await settle_budgets(connection, ids, attempts, [0] * len(doubtful))
             swept = await connection.scalar(_SWEEP)
             await connection.execute(_PURGE)
+            await self.remaining.look(connection)
         self._doubtful.difference_update(doubtful)
         return int(swept or 0)
 
     async def run(self) -> NoReturn:
         """Sweep until cancelled."""
         while True:
-            await asyncio.sleep(_SWEEP_S)
             try:
                 if swept := await self.sweep():
                     _log.warning("%d reservations of money were abandoned; they are free again", swept)
             except StoreUnavailableError:
-                continue
+                pass
             except DBAPIError:
                 _log.exception("the database refused to free abandoned reservations")
+            await asyncio.sleep(_SWEEP_S)
 
     async def _reserve(self, values: dict[str, Any]) -> str | None:
         """Reserve; returns the window that has not enough, as tenant and kind."""

@@ -96,3 +96,21 @@ class Used(NamedTuple):
     """Goes to what is used in the window."""
     leased: int
     """Leaves the gateway's lease. Less than ``amount`` where an answer used more than was held for it."""
+
+
+class Left(NamedTuple):
+    """Of one of the fleet's budgets."""
+
+    usd: float
+    """What it is."""
+    share: float
+    """Neither spent nor reserved; 0 of a budget of nothing."""
+
+
+class Backlog(NamedTuple):
+    """Ledger rows that the database does not have yet."""
+
+    lag_s: float
+    """Since when, of the oldest; 0 while none waits."""
+    spool_bytes: int
+    """On this machine's disk."""

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from router.accounts.errors import SpoolError, StoreUnavailableError
+from router.accounts.facts import Backlog
 from router.accounts.group import CHARGE, Entry, encode, halves, values
 from router.accounts.line import BadValueError, Line
 from router.accounts.spool import Spool, SpoolFile
@@ -48,6 +49,8 @@ class Ledger:
         self._some = asyncio.Event()
         self._look = asyncio.Event()
         self._away = False
+        self._behind: float | None = None
+        """Since when the database lacks a row, on the loop's clock."""
         self._kept_nowhere: list[bytes] = []
         self._closing = self._ended = False
         store.on_change(_nothing, self._look.set)
@@ -56,6 +59,11 @@ class Ledger:
     def able(self) -> bool:
         """Whether there is any place for rows; without one, no new request may be admitted."""
         return not self._kept_nowhere
+
+    def backlog(self) -> Backlog:
+        """What the database does not have yet."""
+        lag = 0.0 if self._behind is None else asyncio.get_running_loop().time() - self._behind
+        return Backlog(lag, self._spool.waiting_bytes())
 
     async def write(self, entries: Sequence[Entry]) -> None:
         """Return when the entries are durable.
@@ -142,6 +150,8 @@ class Ledger:
                 self._away = True
             else:
                 return
+        if self._behind is None:
+            self._behind = asyncio.get_running_loop().time()
         try:
             await self._append(group)
         except SpoolError as exc:
@@ -182,6 +192,7 @@ class Ledger:
 
     async def _replay(self) -> None:
         """Send what waits on the disk and in memory, as far as the database takes it."""
+        began = asyncio.get_running_loop().time()
         try:
             await self._charge_kept_nowhere()
             async with self._disk:
@@ -189,6 +200,7 @@ class Ledger:
             for file in self._spool.files():
                 await self._replay_file(file)
             self._away = False
+            self._behind = None if self._spool.empty and self.able else began
         except StoreUnavailableError:
             await self._find_room()
         except OSError as exc:

@@ -15,6 +15,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from router.accounts.errors import SpoolError
@@ -135,6 +136,14 @@ class Spool:
     def empty(self) -> bool:
         """Whether nothing of this gateway waits to be replayed."""
         return self._open is None and not self._waiting
+
+    def waiting_bytes(self) -> int:
+        """Of all gateways of this machine, dead ones included."""
+        total = 0
+        for path in self._directory.glob("*.log"):
+            with suppress(FileNotFoundError):  # replayed by another gateway meanwhile
+                total += path.stat().st_size
+        return total
 
     def append(self, record: bytes) -> None:
         """Return once ``record`` is on the disk; SpoolError when it cannot be, and then nothing of it is kept."""

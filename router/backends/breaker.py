@@ -29,6 +29,11 @@ class Breaker:
         """Whether the target should be preferred to others."""
         return self._now() >= self._down_until
 
+    @property
+    def open(self) -> bool:
+        """Whether it failed so often, or asked to be left alone, and has not answered since."""
+        return self._failures >= FAILURES or not self.available
+
     def trying(self) -> None:
         """A request goes to the target; the first after a pause goes alone."""
         if self._failures >= FAILURES and self.available:

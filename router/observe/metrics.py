@@ -13,9 +13,12 @@ from typing import Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from cluster.spec import Slo
 from router.accounts.facts import Leaving
 from router.backends.contract import Backend
+from router.observe.accounts import Accounts
 from router.observe.events import Compared, Event, Finished, TargetFailed, Tried
+from router.observe.promises import Promises
 
 TTFT_BUCKETS = (0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160)
 TPOT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.4, 1)
@@ -27,19 +30,22 @@ DECISION_BUCKETS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 
 _MILLION = 1_000_000
 OTHERS = "other"
 
-Workers = Literal["livesum", "livemin"]
+Workers = Literal["livesum", "livemin", "livemax"]
 """How the gauges of several workers become one."""
 
 
 class Metrics:
     """The gateway's instruments; call it with events, ask it for the exposition text."""
 
-    def __init__(self, tenants: int = 0) -> None:
+    def __init__(self, tenants: int = 0, slo: Slo | None = None) -> None:
         """Register everything anew, so that several gateways can live in one process.
 
-        So many ``tenants`` get counters of their own, those that come first; all others are ``other`` together.
+        So many ``tenants`` get counters of their own, those that come first; all others are ``other`` together. ``slo``
+        is what requests are judged by.
         """
         self._registry = CollectorRegistry()
+        self._promises = Promises(slo or Slo(), self._registry)
+        self.accounts = Accounts(self._registry)
         by = ("endpoint", "model", "tier", "reason", "status")
         self._requests = self._counter("requests", "Requests answered.", by)
         self._outcomes = self._counter("outcomes", "Requests by how they ended.", ("endpoint", "model", "outcome"))
@@ -74,7 +80,9 @@ class Metrics:
         )
         self._in_flight = self._gauge("in_flight", "Requests under way at a target.")
         self._waiting = self._gauge("queue_length", "Requests waiting for a slot at a target.")
-        self._up = self._gauge("target_up", "1 while the target's breaker is closed, in every worker.", "livemin")
+        self._up = self._gauge("target_up", "1 while the target is not being left alone, in every worker.", "livemin")
+        self._open = self._gauge("breaker_open", "1 from a row of failures until an answer, in any worker.", "livemax")
+        self._outside = self._gauge("target_outside", "1 where the model is outside of the site.", "livemax")
         self._of_key: dict[tuple[str, ...], tuple[Counter, Counter]] = {}
         self._of_model: dict[tuple[str, str], tuple[Counter, Counter, Histogram, Histogram, Histogram]] = {}
 
@@ -101,6 +109,7 @@ class Metrics:
             counters = self._of_key[key] = (self._requests.labels(*key[:5]), outcome)
         for counter in counters:
             counter.inc()
+        self._promises(event)
         if event.model:
             self._decision.observe(event.decision_s)
         if event.first_byte:
@@ -161,6 +170,9 @@ class Metrics:
             self._in_flight.labels(target.name).set(target.slots.in_flight)
             self._waiting.labels(target.name).set(target.slots.waiting)
             self._up.labels(target.name).set(target.breaker.available)
+            self._open.labels(target.name).set(target.breaker.open)
+            self._outside.labels(target.name).set(target.model.is_outside)
+        self.accounts.look()
 
     def exposition(self, targets: Iterable[Backend]) -> bytes:
         """The text that Prometheus scrapes; the gauges are read now."""

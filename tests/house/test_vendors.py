@@ -28,7 +28,7 @@ ALLOWED = {
     "safetensors": ["serving/tiny/*"],
     "httptools": ["router/backends/http1.py", "router/server.py", "serving/simulated/connection.py"],
     "uvicorn": ["router/__main__.py", "router/server.py"],
-    "prometheus_client": ["router/observe/metrics.py", "serving/counters.py", "serving/simulated/*"],
+    "prometheus_client": ["router/observe/*", "serving/counters.py", "serving/simulated/*"],
     "sqlalchemy": ["router/accounts/*"],
     "psycopg": ["router/accounts/*"],
     "alembic": ["router/accounts/migrations/*"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cluster.spec import Fleet
+from router.accounts.facts import Left
 from router.decide.facts import Ask
 from router.observe.events import Finished
 from router.purse import Purse, PurseTab
@@ -46,10 +47,12 @@ async def test_a_worker_has_its_share() -> None:
     assert (caught.value.status, purse.reserved) == (402, 2 * WORST)
     for tab in tabs:
         event = finished()
+        assert purse.left()["day"].share < 0.8
         await tab.settle(event)
         await tab.settle(event)
         assert (event.cost_micros, event.baseline_micros) == (110, 1000)
     assert (purse.spent, purse.reserved) == (220, 0)
+    assert purse.left() == {"day": Left(0.001, 1 - 220 / 500)}
 
 
 async def test_what_never_came_costs_nothing() -> None:
@@ -71,5 +74,6 @@ async def test_a_new_day_has_new_money() -> None:
     with pytest.raises(Refusal):
         await paid(purse)
     now[0] += 1
+    assert purse.left()["day"].share == 1
     await paid(purse)
     assert (purse.spent, purse.reserved) == (0, WORST)

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from tests.router.engine import Exchange, soon, usual
+import router.backends.breaker
+from tests.router.engine import Exchange, soon, until, usual
 from tests.router.gateway import Running, Trio, chat
 
 pytestmark = pytest.mark.anyio
@@ -27,6 +28,11 @@ NAMES = {
     "freehold_in_flight",
     "freehold_queue_length",
     "freehold_target_up",
+    "freehold_target_outside",
+    "freehold_breaker_open",
+    "freehold_slo_judged_total",
+    "freehold_slo_broken_total",
+    "freehold_slo_allowed_ratio",
 }
 
 
@@ -103,3 +109,21 @@ async def test_the_text_is_prometheus(gateway: Running) -> None:
     """The answer has the content type that Prometheus knows."""
     response = await gateway.get("/metrics")
     assert response.header("content-type").startswith("text/plain; version=0.0.4")
+
+
+async def test_a_breaker_is_open_until_an_answer(
+    gateway: Running, engines: Trio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it pauses and also when it tries again; a pause that is over has not mended anything."""
+    monkeypatch.setattr(router.backends.breaker, "FIRST_PAUSE_S", 0.01)
+    engines.small.then(*[broken] * 4)
+    for _ in range(2):
+        assert (await gateway.chat(model="s")).status == 503
+
+    async def tries_again() -> bool:
+        return await gateway.metric("freehold_target_up", model="s") == 1
+
+    await until(tries_again)
+    assert await gateway.metric("freehold_breaker_open", model="s") == 1
+    assert (await gateway.chat(model="s")).status == 200
+    assert await gateway.metric("freehold_breaker_open", model="s") == 0
