@@ -33,6 +33,7 @@ from router.decide.policy import Policy
 from router.desk import OPEN_DESK, Desk
 from router.failures import Failure, UnpaidError, no_answer, worth_another_replica
 from router.observe.events import Listener, TargetFailed
+from router.patience import Patience
 from router.relay import Relay, answer_again, answer_whole
 from router.trial import Cascade, EscalatedError
 from router.wire.endpoints import Endpoint
@@ -55,6 +56,8 @@ class Gateway:
         self._fleet, self._targets = fleet, targets
         self.chooser = Chooser(fleet, targets, policy)
         self.desk, self._tell = desk, tell
+        deadlines = fleet.gateway.deadlines
+        self._for_client, self._for_answer = Patience("client", deadlines.client), Patience("total", deadlines.total)
         self._retries = Retries()
         self.cascade = Cascade(fleet, lambda name: policy.is_free(name, self.load(name)), tell)
         self._chain = frozenset(fleet.spillover.chain)
@@ -62,14 +65,14 @@ class Gateway:
     async def answer(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         """Lead one request from its first byte to its end."""
         call = Call(endpoint, scope, receive, send)
-        deadlines = self._fleet.gateway.deadlines
-        loop = asyncio.get_running_loop()
-        deadline = loop.call_later(deadlines.client, call.expire, "client")
+        waits = self._for_client
+        waits.begin(call)
         try:
             call.tab = await self.desk.open(scope, endpoint)
             body = await call.body(self._fleet.gateway.limits.body_bytes)
-            deadline.cancel()
-            deadline = loop.call_later(deadlines.total, call.expire, "total")
+            waits.end(call)
+            waits = self._for_answer
+            waits.begin(call)
             await self._live(call, body)
         except Refusal as refusal:
             await call.refuse(refusal)
@@ -81,7 +84,7 @@ class Gateway:
             if not (call.left or call.expired):
                 raise
         finally:
-            deadline.cancel()
+            waits.end(call)
             await self._account(call)
 
     async def _live(self, call: Call, body: bytes) -> None:

@@ -147,7 +147,7 @@ async def test_reading_stops_when_nobody_takes_it() -> None:
 async def test_a_connection_is_not_kept_for_ever() -> None:
     """Past its time another one is opened: behind an address there may be other replicas by now."""
     async with Engine() as engine:
-        engine.then(answers, answers, answers)
+        engine.then(answers, answers, answers, answers)
         for reuse_seconds, opened in ((60, 1), (0, 3)):
             origin = Origin(engine.url, 1, reuse_seconds=reuse_seconds)
             for _ in range(2):
