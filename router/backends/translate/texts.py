@@ -59,4 +59,6 @@ def text_of_chunk(chunk: Json) -> Json | None:
 
 def _choice(choice: Json, said: Json) -> Json:
     ends: Json = {field: choice[field] for field in ("finish_reason", "stop_reason") if field in choice}
+    if ends.get("finish_reason") == "tool_calls":  # a completion has no tools: whatever it was, the text ends here
+        ends["finish_reason"] = "stop"
     return {"index": 0, "text": said.get("content") or "", "logprobs": None, **ends}
