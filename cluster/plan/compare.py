@@ -45,14 +45,17 @@ def _local(demand: Demand) -> Floats:
 
 def all_large(fleet: Fleet, demand: Demand, tiers: tuple[Tier, ...]) -> tuple[str, float | None]:
     """The model of the large tier, or a 70B one, and dollars a month if it answered what stays; None if it cannot."""
-    large = next((tier for tier in tiers if tier.name == "large"), None)
-    if large is None:
-        context = max(model.context_length for model in fleet.models.values())
-        model = Model(source=SEVENTY_B, context_length=context, accelerator=Accelerator(type="H100", count=1))
-        stored = fleet.planning.model_copy(update={"quantizations": fleet.planning.quantizations or ("fp8",)})
-        judged = list(options(model, stored, demand.mix, fleet.slo))
-        large = tier_of("large", SEVENTY_B, judged, _local(demand), fleet.planning)
+    large = next((tier for tier in tiers if tier.name == "large"), None) or seventy_b(fleet, demand)
     return large.model, cheapest((large,), {"large": _local(demand)}, fleet.planning)
+
+
+def seventy_b(fleet: Fleet, demand: Demand) -> Tier:
+    """A large tier for a fleet that has none: a 70B model that answers all that stays."""
+    context = max(model.context_length for model in fleet.models.values())
+    model = Model(source=SEVENTY_B, context_length=context, accelerator=Accelerator(type="H100", count=1))
+    stored = fleet.planning.model_copy(update={"quantizations": fleet.planning.quantizations or ("fp8",)})
+    judged = list(options(model, stored, demand.mix, fleet.slo))
+    return tier_of("large", SEVENTY_B, judged, _local(demand), fleet.planning)
 
 
 def cheapest(tiers: tuple[Tier, ...], rates: Mapping[str, Floats], planning: Planning) -> float | None:

@@ -6,7 +6,7 @@ Sized carefully: capacity is that of an engine that is as slow as the upper end 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from cluster.cost import Hourly, hourly
 from cluster.demand import Mix, Requests
 from cluster.errors import CatalogError
-from cluster.latency.replica import timing_for, timing_of
+from cluster.latency.replica import replica_of, timing_for, timing_of
 from cluster.latency.timing import EngineTiming
 from cluster.plan.margin import Margin, margin
 from cluster.plan.setups import Setup, setups
@@ -62,6 +62,20 @@ def options(model: Model, planning: Planning, mix: Mix, slo: Slo) -> Iterator[Op
     requests = held(mix.even(_SAMPLE), model.context_length)
     for setup in setups(model, planning):
         yield judged(setup, model, planning, requests, slo)
+
+
+def present(model: Model, planning: Planning, mix: Mix, slo: Slo) -> Option:
+    """The setup that the fleet file has, judged alike; raises CatalogError where there are no figures for it."""
+    setup = Setup(None if model.accelerator.type == "cpu" else replica_of(model))
+    return judged(setup, model, planning, held(mix.even(_SAMPLE), model.context_length), slo)
+
+
+def as_expected(option: Option, slo: Slo) -> Option:
+    """An option by the middle of its prediction instead of the upper end of the interval."""
+    if option.timing is None or option.work is None:
+        return option
+    work = Work.of(option.timing, option.work.requests)
+    return replace(option, margin=Margin(1, 1, option.margin.support), work=work, capacity=capacity(work, slo))
 
 
 def judged(setup: Setup, model: Model, planning: Planning, requests: Requests, slo: Slo) -> Option:
