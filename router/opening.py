@@ -25,7 +25,9 @@ from router.accounts.migrations import migrate
 from router.accounts.partitions import keep, prepare
 from router.accounts.pepper import Pepper, load_pepper
 from router.accounts.quota import Quotas
+from router.accounts.spans import keep_spans
 from router.accounts.store import Store
+from router.accounts.summed import keep_summed
 from router.accounts.tidy import keep_tidy
 from router.accounts.trail import Trail
 from router.books import Books, Offices
@@ -85,6 +87,7 @@ async def _offices(fleet: Fleet, store: Store, pepper: Pepper, home: Path) -> As
     writing = asyncio.create_task(ledger.run())
     months = fleet.tenants.ledger_months
     work = [quotas.run(), budgets.run(), responses.run(), keep(store, months), keep_tidy(store, months)]
+    work += [keep_summed(store, fleet.slo), keep_spans(store, fleet, home)]
     tasks = [asyncio.create_task(job) for job in work]
     try:
         yield Offices(store, Doorkeeper(keys, pepper, store), quotas, budgets, ledger, responses, Trail(store))

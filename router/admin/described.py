@@ -30,6 +30,7 @@ _STEPS: tuple[tuple[str, str, str, type[BaseModel] | None], ...] = (
     ("get", "/admin/usage", "What was used, by all tenants or one", None),
     ("get", "/admin/egress", "What left the site, by day, tenant, model and reason", None),
     ("get", "/admin/quality", "How good the answers are: win rate and quality share with intervals", None),
+    ("get", "/admin/report", "The facts of a month's report, which freehold report makes of them", None),
     ("get", "/admin/labels", "What a router can be trained on, in lines of JSON, prompts in the clear", None),
     ("get", "/admin/router", "The router in use, and the moves that led there", None),
     ("post", "/admin/router", "Put a trained router in use at every gateway", Promotion),
@@ -50,6 +51,7 @@ _QUERIES: dict[str, Document] = {
     "/admin/usage": _USAGE,
     "/admin/quality": _USAGE | {"by": {"enum": [*QUALITY_HEADINGS]}},
     "/admin/egress": {name: schema for name, schema in _USAGE.items() if name != "by"},
+    "/admin/report": {"month": _WORDS | {"pattern": "^20[0-9]{2}-[0-9]{2}$"}},
     "/v1/usage": _USAGE,
 }
 _LINES = ("/admin/labels",)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -21,7 +20,7 @@ from router.accounts.pepper import Pepper
 from router.accounts.routers import Artefact, Routers
 from router.accounts.sealed import Sealer
 from router.accounts.store import Store
-from router.accounts.verdicts import HEADINGS, quality
+from router.accounts.verdicts import HEADINGS, Quality, quality
 from router.admin.answers import Answer, tenant_in_query
 from router.admin.bodies import parsed
 from router.admin.usage import period_in_query
@@ -127,7 +126,7 @@ class QualitySteps:
             raise Refusal(400, f"by: one of {', '.join(HEADINGS)}.", param="by", code="invalid_request")
         tenant = tenant_in_query(request)
         rows = await quality(self._store, by, tenant, period_in_query(request))
-        return {"object": "list", "by": by, "tenant": tenant, "data": [_card(row._asdict()) for row in rows]}
+        return {"object": "list", "by": by, "tenant": tenant, "data": [quality_card(row) for row in rows]}
 
     async def router(self, request: Request) -> Answer:
         """``GET /admin/router``: the router in use, and the moves that led there, the last one first."""
@@ -161,6 +160,6 @@ def _key_of(request: Request) -> str:
     return principal.key_id
 
 
-def _card(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    shares = {name: row[name]._asdict() for name in ("win_rate", "quality_share")}
-    return {**row, **shares}
+def quality_card(row: Quality) -> dict[str, Any]:
+    """A row of verdicts as it is told."""
+    return {**row._asdict(), "win_rate": row.win_rate._asdict(), "quality_share": row.quality_share._asdict()}

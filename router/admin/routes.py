@@ -27,6 +27,7 @@ from router.admin.answers import (
 )
 from router.admin.bodies import NewKey, NewTenant, Rotation, TenantChange, check_reset, key_card, parsed, tenant_card
 from router.admin.quality import QualitySteps
+from router.admin.report import ReportSteps
 from router.admin.usage import UsageSteps
 from router.api import bounded_body
 
@@ -38,6 +39,7 @@ _log = logging.getLogger(__name__)
 def admin_routes(fleet: Fleet, store: Store, pepper: Pepper) -> list[Route]:
     """Every route, for Starlette; they must stand behind a :class:`router.guard.Guard`."""
     admin, usage, quality = _Admin(fleet, store, pepper), UsageSteps(store, pepper), QualitySteps(fleet, store, pepper)
+    report = ReportSteps(fleet, store)
     table: tuple[tuple[str, str, Step], ...] = (
         ("GET", "/admin/tenants", admin.tenants),
         ("POST", "/admin/tenants", admin.create_tenant),
@@ -53,6 +55,7 @@ def admin_routes(fleet: Fleet, store: Store, pepper: Pepper) -> list[Route]:
         ("GET", "/admin/usage", usage.of_all),
         ("GET", "/admin/egress", usage.egress),
         ("GET", "/admin/quality", quality.report),
+        ("GET", "/admin/report", report.month),
         ("GET", "/admin/labels", quality.labels),
         ("GET", "/admin/router", quality.router),
         ("POST", "/admin/router", quality.promote),
