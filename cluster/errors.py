@@ -11,6 +11,7 @@
     - AlreadyRunningError       this FREEHOLD_HOME has a fleet
     - EngineFailedError         an engine died or refused while loading; names its log
   + EnginesLostError            exit code 3: the engines of a running fleet ended by themselves
+  + NoGpuError                  exit code 3: no GPU of this machine can be asked, and why
   + NotRunningError             exit code 3: no fleet runs under this FREEHOLD_HOME
   + UnreachableError            exit code 3: nothing answers at the gateway's address
   + RefusedError                exit code 2 or 3: the gateway answered with an error; tells whose fault it is
@@ -105,6 +106,10 @@ class EngineFailedError(StartError):
         """Name the model, the cause as far as its log tells, and the log."""
         super().__init__(f"model {model!r} did not start: {cause} (log: {log})")
         self.model, self.cause, self.log = model, cause, str(log)
+
+
+class NoGpuError(FreeholdError):
+    """There is no driver to ask about GPUs, or it sees none; the message says which."""
 
 
 class NotRunningError(FreeholdError):

@@ -31,6 +31,7 @@ ALLOWED = {
     "prometheus_client": ["router/observe/*", "serving/counters.py", "serving/simulated/*"],
     "sqlalchemy": ["router/accounts/*"],
     "psycopg": ["router/accounts/*"],
+    "pynvml": ["cluster/gpus/nvml.py"],  # the module of nvidia-ml-py
     "alembic": ["router/accounts/migrations/*"],
     "anthropic": ["router/backends/claude.py"],
     "httpx2": ["router/backends/claude.py"],  # what the vendor's library raises and takes
