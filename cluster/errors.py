@@ -16,6 +16,9 @@
   + UnreachableError            exit code 3: nothing answers at the gateway's address
   + RefusedError                exit code 2 or 3: the gateway answered with an error; tells whose fault it is
   + CutOffError                 exit code 3: an answer broke off before its end
+  + KubernetesError             exit code 3: a cluster's API server did not answer, or refused; ``status`` is HTTP's
+  + PreflightError              exit code 2: this cluster cannot run what was asked; nothing was applied
+  + HelmError                   exit code 3: Helm is missing or failed; says what it left behind
 
 The command line prints ``str(error)`` on one line and exits with ``error.exit_code``. Errors that travel over HTTP are
 the router's own and live in ``router.wire.errors``.
@@ -141,3 +144,22 @@ class RefusedError(FreeholdError):
 
 class CutOffError(FreeholdError):
     """An answer broke off before its end; what came of it must not pass for a whole one."""
+
+
+class KubernetesError(FreeholdError):
+    """A cluster's API server did not answer, or refused; the message names the object and the way out."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        """``status`` is HTTP's; 0 where there was no answer."""
+        super().__init__(message)
+        self.status = status
+
+
+class PreflightError(FreeholdError):
+    """A cluster cannot run what was asked; nothing was applied."""
+
+    exit_code = 2
+
+
+class HelmError(FreeholdError):
+    """Helm is missing or failed; the message says what it left behind and how to undo it."""

@@ -13,9 +13,12 @@ import click
 from cluster.cli.accounts import backup, export, restore, usage
 from cluster.cli.ask import chat, replay, route
 from cluster.cli.calibrate import calibrate
+from cluster.cli.deploy import deploy, diff, rollback
+from cluster.cli.gpus import gpus
 from cluster.cli.group import ErrorsAsLines
 from cluster.cli.keys import keys
 from cluster.cli.kube import helm_values
+from cluster.cli.loadtest import loadtest
 from cluster.cli.plan import plan
 from cluster.cli.predict import predict
 from cluster.cli.quality import egress, quality
@@ -35,8 +38,9 @@ def freehold() -> None:
 
 
 for command in (
-    *(plan, simulate, predict, calibrate, up, rehearse, down, status, logs, chat, route, replay, router),
+    *(plan, simulate, predict, calibrate, loadtest, up, rehearse, down, status, logs, chat, route, replay, router),
     *(keys, tenants, usage, egress, quality, export, backup, restore, schema, helm_values),
+    *(deploy, diff, rollback, gpus),
 ):
     freehold.add_command(command)
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
+from cluster.cli.kubernetes import RELEASE, connect, context_option, namespace_option, release_status
 from cluster.cli.options import echo_json, fleet_option, json_option
 from cluster.cli.tables import models_table, show
 from cluster.cli.view import View
-from cluster.errors import NotRunningError
+from cluster.errors import NotRunningError, UsageError
 from cluster.supervise.detached import start_detached
 from cluster.supervise.down import stop_fleet
 from cluster.supervise.logs import added_lines, find_log, last_lines
@@ -90,10 +91,25 @@ def down() -> None:
 
 
 @click.command()
+@context_option
+@namespace_option
+@click.option("--release", default="", help="The Helm release's name, freehold where one of the others is given.")
+@click.option("-w", "--watch", is_flag=True, help="For a release: go on showing what changes, until Ctrl-C.")
 @json_option
 @click.pass_context
-def status(ctx: click.Context, *, as_json: bool) -> None:
-    """Show what runs. Exit code 1 when the fleet is not ready, 3 when there is none."""
+def status(  # noqa: PLR0913 - an option each
+    ctx: click.Context, context: str, namespace: str, release: str, *, watch: bool, as_json: bool
+) -> None:
+    """Show what runs here, or with --context, --namespace or --release what runs in that cluster.
+
+    Exit code 1 when the fleet is not ready, 3 when there is none.
+    """
+    if context or namespace or release:
+        ready = release_status(connect(context, namespace), release or RELEASE, watch=watch, as_json=as_json)
+        ctx.exit(0 if ready else 1)
+    if watch:
+        msg = "--watch follows a release in a cluster; name it with --context, --namespace or --release"
+        raise UsageError(msg)
     now = read_status(Home.from_environment())
     if as_json:
         echo_json(now.model_dump(mode="json"))

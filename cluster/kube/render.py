@@ -6,11 +6,13 @@ Kubernetes is refused here, with the field's name, before anything is applied.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from pydantic import JsonValue
 
 from cluster.errors import UsageError
+from cluster.kube.gpus.inventory import PRODUCT, PRODUCTS
 from cluster.kube.values import Database, Gateway, GpuProfile, HostedKey, ModelRelease, SecretKey, Values
 from cluster.kube.values.engines import Engines, Mode
 from cluster.spec import Engine, Fleet, Model
@@ -19,16 +21,6 @@ from cluster.spec.slug import slug
 
 GPUS_PER_NODE = 8
 _CPU = "cpu"
-_PRODUCTS = {
-    "A100": "NVIDIA-A100-SXM4-80GB",
-    "A10G": "NVIDIA-A10G",
-    "H100": "NVIDIA-H100-80GB-HBM3",
-    "H200": "NVIDIA-H200",
-    "L4": "NVIDIA-L4",
-    "L40S": "NVIDIA-L40S",
-    "T4": "Tesla-T4",
-}
-"""How NVIDIA's GPU feature discovery labels nodes (``nvidia.com/gpu.product``), by the name that Ray knows."""
 _SECRET = "freehold"  # noqa: S105 - a Secret's name
 
 
@@ -49,12 +41,14 @@ def values_of(fleet: Fleet, text: str, *, mode: Mode = Mode.RAY, open_to_all: bo
         mode=mode,
         gpu_profiles={release.gpu: _profile(release.gpu) for release in models if release.gpu != _CPU},
         longest_answer_seconds=max(10, round(deadlines.total)),
+        leave_seconds=math.ceil(fleet.gateway.limits.reuse_seconds) + 5,
     )
-    keys = {model.key_env: None for model in fleet.models.values() if model.key_env}
     return Values(
         fleet=text,
         models=models,
-        gateway=Gateway(hosted_keys=tuple(HostedKey(env=env, secret=SecretKey(name=_SECRET, key=env)) for env in keys)),
+        gateway=Gateway(
+            hosted_keys=tuple(HostedKey(env=env, secret=SecretKey(name=_SECRET, key=env)) for env in fleet.key_envs)
+        ),
         database=_database(fleet),
         engines=engines,
     )
@@ -83,8 +77,8 @@ def _release(name: str, model: Model, promises: dict[str, JsonValue]) -> ModelRe
 
 
 def _profile(gpu: str) -> GpuProfile:
-    product = _PRODUCTS.get(gpu)
-    return GpuProfile(node_selector={"nvidia.com/gpu.product": product} if product else {})
+    product = PRODUCTS.get(gpu)
+    return GpuProfile(node_selector={PRODUCT: product} if product else {})
 
 
 def _misfits(fleet: Fleet, mode: Mode, *, open_to_all: bool) -> Iterator[tuple[FieldPath, str]]:

