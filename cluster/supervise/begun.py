@@ -14,6 +14,7 @@ from cluster.supervise import children, tokens
 from cluster.supervise.database import VARIABLE, Database, embedded, url_of
 from cluster.supervise.events import EnginesReady, Failed, FleetReady, ModelFailed, ModelReady, Notice, Step, Tell
 from cluster.supervise.plan import Plan
+from cluster.supervise.replicas import keep_telling
 from cluster.supervise.state import Phase, Record, ServedModel
 
 BACKOFF_S = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -52,6 +53,7 @@ class Begun:
         """Start database and gateway again whenever they die; raise EnginesLostError when the engines do."""
         engines = asyncio.create_task(self._engines_gone())
         database = asyncio.create_task(self._database.keep()) if self._database else engines
+        telling = asyncio.create_task(keep_telling(self.plan.home, self.record))
         deaths = 0
         try:
             while True:
@@ -67,8 +69,8 @@ class Begun:
                 await asyncio.sleep(pause)
                 self._gateway = await self._spawn("gateway")
         finally:
-            engines.cancel()
-            database.cancel()
+            for task in (engines, database, telling):
+                task.cancel()
 
     def _keep(self, record: Record) -> None:
         self.record = record

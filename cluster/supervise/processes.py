@@ -42,6 +42,13 @@ def by_model(run: str) -> dict[str, list[psutil.Process]]:
     return found
 
 
+def count_replicas(processes: Iterable[psutil.Process]) -> int:
+    """How many replicas a model's processes are: each is one process with children, its engine and what that needs."""
+    found = list(processes)
+    own = {process.pid for process in found}
+    return sum(parent_of(process) not in own for process in found)
+
+
 def memory_of(processes: Iterable[psutil.Process]) -> int:
     """Bytes that processes hold; what they share is divided between them where the system can tell."""
     return sum(map(_memory, processes))

@@ -117,9 +117,11 @@ class Home:
 
     def write(self, record: Record) -> None:
         """Replace the record as a whole, so that no reader sees half of it."""
-        fresh = self._file.with_suffix(".new")
-        fresh.write_text(record.model_dump_json(indent=2))
-        fresh.replace(self._file)
+        _replace(self._file, record.model_dump_json(indent=2))
+
+    def tell_replicas(self, told: str) -> None:
+        """Replace what gateways read of how many replicas run (:mod:`cluster.supervise.replicas`)."""
+        _replace(self._run / "replicas.json", told)
 
     def read(self) -> Record:
         """The record of the running fleet; NotRunningError when there is none."""
@@ -155,3 +157,9 @@ class Home:
                 msg = f"a fleet already runs under {self.root}; stop it with freehold down, or set FREEHOLD_HOME"
                 raise AlreadyRunningError(msg) from None
             yield
+
+
+def _replace(file: Path, text: str) -> None:
+    fresh = file.with_suffix(".new")
+    fresh.write_text(text)
+    fresh.replace(file)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 
-import psutil
 from pydantic import BaseModel, ConfigDict
 
 from cluster.client.http import Endpoint
 from cluster.errors import FreeholdError
-from cluster.supervise.processes import by_model, memory_of, parent_of
+from cluster.supervise.processes import by_model, count_replicas, memory_of
 from cluster.supervise.state import Home, Phase, Record, ServedModel
 
 
@@ -55,18 +54,12 @@ def _now(record: Record) -> tuple[ServedModel, ...]:
     """The models with the replicas and the memory that they have this moment; autoscaling changes both."""
     processes = by_model(record.run)
     return tuple(
-        model.model_copy(update={"replicas": _replicas(found), "memory_bytes": memory_of(found)})
+        model.model_copy(update={"replicas": count_replicas(found), "memory_bytes": memory_of(found)})
         if found or model.may_sleep
         else model
         for model in record.models
         for found in [processes.get(model.name, [])]
     )
-
-
-def _replicas(processes: list[psutil.Process]) -> int:
-    """Each replica is one process with children: its engine, and what that needs."""
-    own = {process.pid for process in processes}
-    return sum(parent_of(process) not in own for process in processes)
 
 
 def _not_ready(url: str) -> str:
