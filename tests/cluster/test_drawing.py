@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from cluster.drawing import bars, document, lines, table
+from cluster.drawing import Floats, bars, document, lines, table
 
 NASTY = "</svg><script>alert('\"&')</script>"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -21,8 +21,10 @@ def paths(plot: str) -> list[str]:
 @pytest.mark.parametrize(
     "plot",
     [
-        pytest.param(lines(NASTY, np.arange(3.0), {NASTY: np.arange(3.0)}, NASTY), id="lines"),
-        pytest.param(lines(NASTY, np.arange(2.0), {NASTY: np.ones(2)}, NASTY, (NASTY, NASTY)), id="named lines"),
+        pytest.param(lines(NASTY, np.array([0.0, 1.0, 2.0]), {NASTY: np.array([0.0, 1.0, 2.0])}, NASTY), id="lines"),
+        pytest.param(
+            lines(NASTY, np.array([0.0, 1.0]), {NASTY: np.array([1.0, 1.0])}, NASTY, (NASTY, NASTY)), id="named lines"
+        ),
         pytest.param(bars(NASTY, {NASTY: 1.0}, NASTY), id="bars"),
     ],
 )
@@ -36,14 +38,14 @@ def test_names_come_out_as_text(plot: str) -> None:
 def test_a_gap_stays_a_gap() -> None:
     """NaN parts a curve in two; a point that stands alone is still drawn."""
     curve = np.array([1, 2, np.nan, 3, np.nan, np.nan, 2, 4])
-    (path,) = paths(lines("t", np.arange(8.0), {"c": curve}, "s"))
+    (path,) = paths(lines("t", np.linspace(0, 7, 8), {"c": curve}, "s"))
     assert [len(piece.split()) for piece in path.split("M")[1:]] == [2, 1, 2]
 
 
 @pytest.mark.parametrize("curve", [np.array([]), np.array([np.nan, np.nan])], ids=["empty", "unknown"])
-def test_a_plot_of_nothing_is_still_a_plot(curve: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+def test_a_plot_of_nothing_is_still_a_plot(curve: Floats) -> None:
     """Axes without a curve."""
-    assert paths(lines("t", np.arange(float(len(curve))), {"c": curve}, "s")) == [""]
+    assert paths(lines("t", np.linspace(0, 1, len(curve)), {"c": curve}, "s")) == [""]
 
 
 def test_a_page_runs_and_loads_nothing() -> None:
