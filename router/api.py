@@ -16,6 +16,7 @@ from cluster.spec import AUTO, Fleet, Limits
 from router.backends.contract import Backend
 from router.call import Headers
 from router.decide.facts import Terms
+from router.decide.offers import offers
 from router.desk import terms_of
 from router.gateway import Gateway
 from router.observe.metrics import Metrics
@@ -63,6 +64,7 @@ class Api:
         return [
             Route("/v1/models", self.models),
             Route("/v1/models/{model}", self.model),
+            Route("/v1/site", self.site),
             Route("/v1/route", self.route, methods=["POST"]),
             Route("/healthz", self.healthz),
             Route("/readyz", self.readyz),
@@ -91,6 +93,11 @@ class Api:
             return Json(await self._explain(body, self._terms(request), request.scope["headers"]))
         except Refusal as refusal:
             return refused(refusal)
+
+    async def site(self, request: HttpRequest) -> Response:
+        """How this site is, for other sites."""
+        chooser = self._gateway.chooser
+        return Json(offers(self._fleet, chooser.load, chooser.policy.is_free, self._terms(request).allowed))
 
     async def healthz(self, _: HttpRequest) -> Response:
         """Alive."""

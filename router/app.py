@@ -24,7 +24,7 @@ from router.admin import admin_routes
 from router.admin.described import with_accounts
 from router.api import Api, refused
 from router.backends.health import Health
-from router.backends.target import targets_of
+from router.backends.targets import targets_of, watches_of
 from router.decide.pins import Pins
 from router.decide.policy import Policy
 from router.decide.spill import difficulty_by
@@ -63,6 +63,7 @@ def build(
     if fleet.tenants.access == "keys" and archive is None:
         msg = "tenants.access: keys needs a database; set FREEHOLD_DATABASE_URL, or start the gateway with freehold up"
         raise StartError(msg)
+    fleet = fleet.spread()
     archive = archive if fleet.tenants.access == "keys" else None
     app = _App(fleet, engines, log or JsonLog(sys.stderr.buffer), archive, learnt(fleet.routing, home))
     return ServerErrorMiddleware(app, handler=_unexpected)
@@ -108,6 +109,8 @@ class _App:
             if gateway.probe_seconds:
                 health = asyncio.create_task(Health(self._targets.values(), gateway.probe_seconds).run())
                 stack.callback(health.cancel)
+            for watch in watches_of(self._targets):
+                stack.callback(asyncio.create_task(watch.run()).cancel)
             if shared():
                 looking = asyncio.create_task(self._look())
                 stack.callback(looking.cancel)

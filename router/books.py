@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from starlette.types import Scope
 
-from cluster.spec import SHORTCUT, Fleet
+from cluster.spec import AT, SHORTCUT, Fleet, Model
 from router.accounts.allowance import Hold
 from router.accounts.budget import Budgets, cost_of, worst_case
 from router.accounts.cache import Responses
@@ -92,9 +92,15 @@ class Books:
         may = {
             name
             for name, model in models.items()
-            if permits(principal, name, self.tiers[name]) and (model.price is None or principal.plan.egress)
+            if permits(principal, name.partition(AT)[0], self.tiers[name]) and self._may_go(principal, model)
         }
         return None if len(may) == len(models) else may
+
+    def _may_go(self, principal: Principal, model: Model) -> bool:
+        """Whether the plan lets a request go where the model is."""
+        plan = principal.plan
+        near = not model.site or plan.regions is None or self.fleet.sites[model.site].region in plan.regions
+        return near and (plan.egress or not model.is_outside)
 
 
 _MOST_KEYS = 10_000

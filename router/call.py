@@ -81,6 +81,15 @@ class Call:
         self._task = asyncio.current_task()
         scope["extensions"]["freehold.gone"](self._on_left)
 
+    def came(self, request_id: str) -> None:
+        """It was sent by another site, whose name for it goes before ours: so the two ledgers can be joined.
+
+        Ours stays in it, for it has to be one that nobody else can give.
+        """
+        self.request_id = f"{request_id}.{self.request_id.removeprefix('req_')}"
+        self.event.request_id = self.request_id
+        self._headers[0] = (b"x-request-id", self.request_id.encode())
+
     def _on_left(self) -> None:
         """Stop whatever is waited for; that closes the engine's connection, which cancels the request there."""
         self.left = True

@@ -16,6 +16,7 @@ from router.backends.translate.ways import obstacle_of
 from router.decide.egress import Egress
 from router.decide.facts import Ask, Decision, Load, Reason, Terms
 from router.decide.features import to_tokenize, understand
+from router.decide.hops import Came, Hops
 from router.decide.policy import Policy, unsure
 from router.decide.roles import dressed
 from router.decide.rules import Rules
@@ -38,6 +39,7 @@ class Choice(NamedTuple):
     """A shortcut's answer; empty where a model has to answer."""
     counting_s: float = 0.0
     """How long an engine took to count the prompt."""
+    came: Came = Came(())
 
 
 class Chooser:
@@ -47,7 +49,7 @@ class Chooser:
         """Prepare what every choice starts from."""
         self._fleet, self._targets = fleet, targets
         self.policy = policy
-        self.egress = Egress(fleet)
+        self.egress, self.hops = Egress(fleet), Hops(fleet)
         self._rules = Rules(fleet.routing.rules)
         self._shortcuts = Shortcuts(fleet.shortcuts)
 
@@ -65,21 +67,23 @@ class Chooser:
         named: str = request["model"]
         request, why = self._routed(endpoint, request, terms)
         asked = self._fleet.routes[named].model if why else named
-        allowed = self.egress.allowed(terms.allowed, headers, asked)
+        came = self.hops.came(headers, from_site=terms.is_site)
+        allowed = self.hops.allowed(self.egress.allowed(terms.allowed, headers, asked), came, asked)
         ask = self._understood(endpoint, request)
         if why or terms.when_busy is not None:
             ask = ask._replace(model=asked, why=why, when_busy=terms.when_busy)
         if (why or asked == AUTO) and (said := self._shortcuts.answer(ask, request, headers)):
-            return Choice(request, ask, Decision(SHORTCUT, SHORTCUT, Reason.SHORTCUT, cost_usd=0.0), said)
+            decision = Decision(SHORTCUT, SHORTCUT, Reason.SHORTCUT, cost_usd=0.0)
+            return Choice(request, ask, decision, said, came=came)
         if asked == AUTO and ask.kind is not Kind.EMBEDDING:
             ask = self._judged(ask, request, headers, terms)
         decision = self.policy.decide(ask, self.load, allowed)
         if not unsure(ask, self._fleet.models[decision.model]):
-            return Choice(request, ask, decision)
+            return Choice(request, ask, decision, came=came)
         began = time.perf_counter()
         ask = await self._counted(ask, decision, request)
         taken = time.perf_counter() - began
-        return Choice(request, ask, self.policy.decide(ask, self.load, allowed), counting_s=taken)
+        return Choice(request, ask, self.policy.decide(ask, self.load, allowed), counting_s=taken, came=came)
 
     def _routed(self, endpoint: Endpoint, request: Request, terms: Terms) -> tuple[Request, Reason | None]:
         """With what the named route adds, where the caller names one."""

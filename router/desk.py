@@ -11,7 +11,7 @@ from typing import Protocol
 
 from starlette.types import Scope
 
-from router.accounts.facts import Leaving, Principal
+from router.accounts.facts import SITE, Leaving, Principal
 from router.accounts.kept import Answer
 from router.backends.fairness import Caller
 from router.backends.slots import ANYONE
@@ -93,7 +93,8 @@ def terms_of(principal: Principal | None, allowed: Collection[str] | None) -> Te
     if principal is None:
         return Terms(allowed)
     plan = principal.plan
-    return Terms(allowed, principal.tenant, principal.plan_name, plan.routes, plan.when_busy)
+    is_site = SITE in principal.scope.endpoints
+    return Terms(allowed, principal.tenant, principal.plan_name, plan.routes, plan.when_busy, is_site)
 
 
 class Desk(Protocol):

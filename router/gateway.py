@@ -19,7 +19,7 @@ from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
-from cluster.spec import Fleet
+from cluster.spec import AT, Fleet
 from router.accounts.facts import Leaving
 from router.accounts.kept import Answer
 from router.backends.contract import Audit, Backend
@@ -93,6 +93,8 @@ class Gateway:
         call.event.asked_model, call.event.stream = request["model"], bool(request.get("stream"))
         choice = await self.chooser.choose(call.endpoint, request, call.headers, call.tab.terms)
         request, ask, decision = choice.request, choice.ask, choice.decision
+        if choice.came.request_id:
+            call.came(choice.came.request_id)
         call.event.decision_s = time.perf_counter() - began - choice.counting_s
         call.event.prompt_tokens = ask.prompt_tokens
         call.decided(decision)
@@ -149,7 +151,9 @@ class Gateway:
     def _instead(self, decision: Decision, name: str, last: Failure | None) -> Decision:
         """The decision for another target than the first; where its tier is another too, the reason says why."""
         tier, reason = self._fleet.tier_of(name), decision.reason
-        if tier != decision.tier and name in self._chain:
+        if AT in name:
+            reason = Reason.SITE
+        elif tier != decision.tier and name in self._chain:
             reason = Reason.SPILL_DOWN
         elif tier != decision.tier and isinstance(last, UnpaidError):
             reason = Reason.UNPAID
@@ -166,7 +170,8 @@ class Gateway:
             try:
                 await self._attempt(call, target, request)
             except UpstreamError as exc:
-                again = not target.model.is_outside and worth_another_replica(exc, others=others)
+                elsewhere = target.model.is_outside or target.model.site
+                again = not elsewhere and worth_another_replica(exc, others=others)
                 self._failed(call, target, exc, more=again or others)
                 if not again:
                     raise
@@ -193,7 +198,7 @@ class Gateway:
         """Ask the target; from its first byte on, what comes is relayed and no error leaves this method."""
         call.event.attempts += 1
         audit: Audit | None = None
-        if target.model.is_outside:
+        if target.model.leaves_site:
             await self._pay(call, target)
             audit = partial(self._leaving, call, target)
         trial = call.trial if call.trial and call.trial.decision.model == target.name else None

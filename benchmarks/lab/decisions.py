@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.lab.processes import ROOT, BenchmarkError
 from cluster.load import load_fleet
 from cluster.spec import Routing, Trigger
-from router.backends.target import targets_of
+from router.backends.targets import targets_of
 from router.choice import Chooser
 from router.decide.facts import Decision, Load, Reason, Terms
 from router.decide.features import understand

@@ -16,6 +16,7 @@ from cluster.spec.quality import Quality, unasked
 from cluster.spec.routes import Route, clashing, wayless
 from cluster.spec.routing import Routing, Tiers, astray
 from cluster.spec.shortcuts import Shortcut
+from cluster.spec.sites import AT, Site, at_site, offered, unreachable
 from cluster.spec.slo import Slo
 from cluster.spec.spillover import SPILLOVER, Spillover, loops
 from cluster.spec.tenants import Tenants
@@ -61,6 +62,11 @@ class Fleet(Noun):
     shortcuts: dict[Name, Shortcut] = Field(default={})
     """Messages that no model is needed for; the first that fits answers."""
     gateway: Gateway = Gateway()
+    site: Name | None = None
+    """How this site calls itself to other sites, each by another name. Default: ``name``."""
+    sites: dict[Name, Site] = Field(default={})
+    """Other Freehold endpoints that stand in for this one, by what they call themselves; one with this site's own name
+    is passed over, so that all sites may have the same list."""
     spillover: Spillover = Spillover()
     quality: Quality = Quality()
     tenants: Tenants = Tenants()
@@ -79,8 +85,8 @@ class Fleet(Noun):
             misfits.append((("tenants", "default_plan"), f"no plan {self.tenants.default_plan!r} in tenants.plans"))
         if self.tenants.access == "open" and not self.spillover.open_usd_per_day:
             why = "a model with a price needs a budget; set tenants.access: keys, or spillover.open_usd_per_day"
-            paid = [name for name, model in self.models.items() if model.price is not None]
-            misfits += [(("models", name, "price"), why) for name in paid]
+            for part, priced in (("models", self.models), ("sites", self.sites)):
+                misfits += [((part, name, "price"), why) for name, one in priced.items() if one.price is not None]
         MisfitError.unless_none(misfits)
         return self
 
@@ -128,8 +134,41 @@ class Fleet(Noun):
         for name, model in self.models.items():
             if self.gateway.is_at(model.url):
                 misfits.append((("models", name, "url"), "this is the gateway's own address; a request would go round"))
+        misfits += unreachable(self.sites, self.models, self.gateway, self.here)
         MisfitError.unless_none(misfits)
         return self
+
+    @property
+    def key_envs(self) -> tuple[str, ...]:
+        """The environment variables that hold keys of hosted models and of other sites, each once."""
+        named = [model.key_env for model in self.models.values()]
+        named += [site.api_key_env for name, site in self.sites.items() if name != self.here]
+        return tuple(dict.fromkeys(filter(None, named)))
+
+    @property
+    def here(self) -> str:
+        """What this site is called at the others."""
+        return self.site or self.name
+
+    def spread(self) -> Fleet:
+        """The same fleet with what its sites have as models of their own, such as ``llama-8b@fra``, last in the tiers.
+
+        What a gateway works with; nothing is left to check, and no file could say it.
+        """
+        if not self.sites:
+            return self
+        sites = {name: site for name, site in self.sites.items() if name != self.here}
+        models = dict(self.models)
+        tiers = self.tiers_by_name()
+        for name, model in self.models.items():
+            if model.site:
+                models[name] = at_site(model, name, sites[model.site], model.site)
+        for site_name, site in sites.items():
+            for name in offered(site, self.models):
+                twin = f"{name}{AT}{site_name}"
+                models[twin] = at_site(self.models[name], name, site, site_name)
+                tiers |= {tier: (*names, twin) for tier, names in tiers.items() if name in names}
+        return self.model_copy(update={"models": models, "tiers": self.tiers.model_copy(update=tiers), "sites": sites})
 
     def tiers_by_name(self) -> dict[str, tuple[str, ...]]:
         """Tier → its models, the preferred first; empty tiers included."""

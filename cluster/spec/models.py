@@ -23,11 +23,24 @@ class Engine(StrEnum):
     VLLM = "vllm"
     """vLLM in a Ray Serve application that Freehold starts."""
     URL = "url"
-    """Any OpenAI-compatible server that runs already: Ollama, another Freehold, a vLLM of your own."""
+    """Any OpenAI-compatible server that runs already: Ollama, a vLLM of your own."""
+    FREEHOLD = "freehold"
+    """Another site's gateway, one of ``sites``."""
     CLAUDE = "claude"
     """Claude, or another server of the Messages API, outside of the site and for money."""
     SIMULATED = "simulated"
     """What ``vllm`` would be on the stated GPUs, without any: its surface and its timing, and a word salad to say."""
+
+
+class Egress(StrEnum):
+    """How far away from here a target is."""
+
+    SAME_SITE = "same-site"
+    """Within the same walls and under the same rules: everything may go there."""
+    SAME_OWNER = "same-owner"
+    """Your own hardware elsewhere: all may go there but what says ``x-freehold-egress: never``, and it is on record."""
+    OUTSIDE = "outside"
+    """Somebody else's: only what a plan with ``egress`` lets go, and it is on record."""
 
 
 class Capability(StrEnum):
@@ -115,8 +128,9 @@ class Model(Noun):
     """One model that callers can name by its key in ``models``."""
 
     engine: Engine = Engine.VLLM
-    """What answers: ``vllm`` (Freehold starts it), ``url`` (it runs already), ``claude`` (it is hosted), or
-    ``simulated`` (Freehold starts what answers as vLLM would on the stated GPUs, and needs none)."""
+    """What answers: ``vllm`` (Freehold starts it), ``url`` (it runs already), ``freehold`` (it runs at another of your
+    ``sites``), ``claude`` (it is hosted), or ``simulated`` (Freehold starts what answers as vLLM would on the stated
+    GPUs, and needs none)."""
     source: str = ""
     """For ``vllm`` and ``simulated``: a Hugging Face id, a local path (absolute, or starting with ``.``), or one of
     ``builtin:tiny-small``, ``builtin:tiny-large``, ``builtin:minilm``. ``simulated`` without it gives 50 tokens a
@@ -126,6 +140,9 @@ class Model(Noun):
     url: Annotated[str, Field(pattern=r"^(https?://[^\s]+)?$")] = ""
     """For ``url`` and ``claude``: the server's base, without ``/v1``, such as ``http://localhost:11434``. Not set for
     ``claude``: ``https://api.anthropic.com``."""
+    site: str = ""
+    """For ``freehold``: the one of ``sites`` that answers. A model that runs here and elsewhere, too, needs none; see
+    ``sites.*.offers``."""
     served_as: str = ""
     """The name that the server knows the model by. Default: the key in ``models``."""
     api_key_env: str = ""
@@ -140,6 +157,8 @@ class Model(Noun):
     price: Price | None = None
     """For ``url`` and ``claude``: what each token costs. A model with a price is a paid target: it is outside of the
     site, needs a plan with ``egress``, and every request reserves its worst case from the budgets first."""
+    egress: Egress | None = None
+    """For ``url``: how far away the server is. Default: ``outside`` with a price, ``same-site`` without one."""
     own_cost: Price | None = None
     """For ``vllm``, and ``url`` without a price: what a token costs on your own hardware, in US dollars per million,
     such as GPU hours divided by the tokens of a load test. For the dial and for explanations: nobody is charged."""
@@ -159,10 +178,20 @@ class Model(Noun):
 
     @model_validator(mode="after")
     def _fields_match_engine(self) -> Self:
-        checks = {Engine.URL: self._url_misfits, Engine.CLAUDE: self._claude_misfits}
+        checks = {
+            Engine.URL: self._url_misfits,
+            Engine.CLAUDE: self._claude_misfits,
+            Engine.FREEHOLD: self._freehold_misfits,
+        }
         misfits = list(checks.get(self.engine, self._vllm_misfits)())
         if self.speed != 1 and self.engine is not Engine.SIMULATED:
             misfits.append((("speed",), "only engine 'simulated' has it; others are as fast as they are"))
+        if self.site and self.engine is not Engine.FREEHOLD:
+            misfits.append((("site",), "only engine 'freehold' has it; list the model in sites.*.offers instead"))
+        if self.egress is not None and self.engine is not Engine.URL:
+            misfits.append((("egress",), "only engine 'url' has it; of other sites, sites.*.egress tells it"))
+        if self.price is not None and self.egress not in {None, Egress.OUTSIDE}:
+            misfits.append((("egress",), "what costs money is outside; set own_cost instead of price, or remove it"))
         if "max_model_len" in self.engine_args:
             misfits.append((("engine_args", "max_model_len"), "set context_length instead; the gateway needs it too"))
         if self.is_embedding and len(self.capabilities) > 1:
@@ -187,6 +216,14 @@ class Model(Noun):
             yield ("url",), "engine 'url' needs the server's address, such as http://localhost:11434"
         if self.answer_tokens:
             yield ("answer_tokens",), "only engine 'claude' has it; other servers need no limit"
+        yield from self._foreign()
+
+    def _freehold_misfits(self) -> Iterator[tuple[FieldPath, str]]:
+        if not self.site:
+            yield ("site",), "engine 'freehold' needs one of sites"
+        for field in ("url", "api_key_env", "answer_tokens", "logprobs", "price", "adapters"):
+            if getattr(self, field):
+                yield (field,), "engine 'freehold' has none; address, key and price are those of its site"
         yield from self._foreign()
 
     def _claude_misfits(self) -> Iterator[tuple[FieldPath, str]]:
@@ -232,8 +269,13 @@ class Model(Noun):
 
     @property
     def is_outside(self) -> bool:
-        """Whether what is sent to it leaves the site; only what may, and within a budget, gets there."""
-        return self.price is not None
+        """Whether it is somebody else's; only what may, and within a budget, gets there."""
+        return self.price is not None or self.egress is Egress.OUTSIDE
+
+    @property
+    def leaves_site(self) -> bool:
+        """Whether what is sent to it leaves the site, be it to hardware of your own; that is on record."""
+        return self.is_outside or self.egress is Egress.SAME_OWNER
 
     @property
     def is_embedding(self) -> bool:

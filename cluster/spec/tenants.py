@@ -40,7 +40,9 @@ class Plan(Noun):
     when_busy: tuple[WhenBusy, ...] | None = None
     """What is tried while the tier that should answer is saturated; null for ``routing.when_busy``."""
     egress: bool = False
-    """Whether requests may be sent to paid targets outside of the site."""
+    """Whether requests may be sent to somebody else's targets, those with a price or ``egress: outside``."""
+    regions: tuple[str, ...] | None = None
+    """Regions of other ``sites`` that may answer, too; null for all, ``[]`` for none."""
     usd_per_day: Usd = 0
     """Money for paid targets on one day, UTC."""
     usd_per_month: Usd = 0

@@ -125,7 +125,8 @@ class Begun:
 
     async def _first_tokens(self) -> None:
         url, key = self.record.url, self.plan.home.admin_key()
-        models = [(name, model) for name, model in self.plan.fleet.models.items() if not model.is_outside]
+        all_models = self.plan.fleet.models.items()
+        models = [(name, model) for name, model in all_models if not (model.is_outside or model.site)]
         if not await tokens.lets_in(url, key):
             text = f"no key of this fleet in {self.plan.home.root}, so no model was asked through the gateway"
             self.tell(Notice(text=text))

@@ -67,10 +67,14 @@ def _listener(port: int) -> str:
 
 
 def keys_present(fleet: Fleet) -> None:
-    """A hosted model answers nobody without a key."""
+    """A hosted model, or another site, answers nobody without a key."""
     for name, model in fleet.models.items():
         if model.engine is Engine.CLAUDE and not os.environ.get(model.key_env, "").strip():
             msg = f"model {name!r}: the environment variable {model.key_env} holds no key; set it, or remove the model"
+            raise StartError(msg)
+    for name, site in fleet.sites.items():
+        if name != fleet.here and site.api_key_env and not os.environ.get(site.api_key_env, "").strip():
+            msg = f"site {name!r}: the environment variable {site.api_key_env} holds no key; set it, or remove the site"
             raise StartError(msg)
 
 

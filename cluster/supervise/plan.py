@@ -78,8 +78,7 @@ class Plan:
     def _withheld(self, part: str) -> set[str]:
         if part == "gateway":
             return set()
-        keys = {model.key_env for model in self.fleet.models.values()}
-        return keys | {self.fleet.database.url_env, *_SECRETS}
+        return {*self.fleet.key_envs} | {self.fleet.database.url_env, *_SECRETS}
 
     def serving_command(self, record: Record) -> list[str]:
         """Starts the engines."""

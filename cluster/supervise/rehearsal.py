@@ -13,7 +13,15 @@ from cluster.load import load_fleet
 from cluster.spec import Database, Engine, Fleet, Model
 from cluster.supervise.state import Home
 
-_ELSEWHERE = {"url": "", "served_as": "", "api_key_env": "", "logprobs": False, "revision": None}
+_ELSEWHERE = {
+    "url": "",
+    "served_as": "",
+    "api_key_env": "",
+    "logprobs": False,
+    "revision": None,
+    "site": "",
+    "egress": None,
+}
 """What only says how to reach the real one."""
 
 
@@ -32,7 +40,7 @@ def rehearsal(fleet: Fleet, folder: Path, speed: float) -> Fleet:
     own = fleet.database.model_copy(update={"url_env": Database().url_env})
     trace = str((folder / fleet.traffic.trace).absolute()) if fleet.traffic.trace else ""
     traffic = fleet.traffic.model_copy(update={"trace": trace})
-    return fleet.model_copy(update={"models": models, "database": own, "traffic": traffic})
+    return fleet.model_copy(update={"models": models, "sites": {}, "database": own, "traffic": traffic})
 
 
 def _simulated(model: Model, speed: float) -> Model:

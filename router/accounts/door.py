@@ -18,7 +18,7 @@ from cluster.spec import SPILLOVER
 from cluster.spec.routing import Tiers
 from router.accounts.attempts import WrongKeys, address_of
 from router.accounts.errors import StoreUnavailableError
-from router.accounts.facts import Principal
+from router.accounts.facts import SITE, Principal
 from router.accounts.keys import Keys, Known
 from router.accounts.pepper import Pepper
 from router.accounts.plans import CLOSED
@@ -30,6 +30,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 USAGE = "usage"
 """The endpoint ``/v1/usage``, as a key's scope names it, beside :class:`router.wire.endpoints.Kind`."""
+_OF_PATH = {"/v1/usage": USAGE, "/v1/site": SITE}
 ANY_KEY = ""
 """What every key may do: list models, ask how a request would be routed."""
 RETRY_S = 5
@@ -123,7 +124,7 @@ class Doorkeeper:
         if access is Access.OPEN or (access is Access.METRICS and _is_local(scope)):
             return None
         if access is Access.KEY:
-            return await self.admit(scope, USAGE if scope["path"] == "/v1/usage" else ANY_KEY)
+            return await self.admit(scope, _OF_PATH.get(scope["path"], ANY_KEY))
         principal = (await self._known(scope)).principal
         if not principal.scope.admin:
             raise NotLetIn(Why.ADMIN_KEY_REQUIRED, scope)
@@ -194,8 +195,10 @@ def permits(principal: Principal, model: str, tier: str) -> bool:
 
 def _check_endpoint(principal: Principal, endpoint: str, scope: Scope) -> None:
     allowed = principal.scope.endpoints
-    if endpoint and allowed and endpoint not in allowed:
-        raise NotLetIn(Why.ENDPOINT_NOT_ALLOWED, scope, allowed=", ".join(allowed))
+    is_site = SITE in allowed
+    may = is_site if endpoint == SITE else not allowed or endpoint in allowed or (is_site and endpoint != USAGE)
+    if endpoint and not may:
+        raise NotLetIn(Why.ENDPOINT_NOT_ALLOWED, scope, allowed=", ".join(allowed) or "all but what other sites ask")
     if principal.plan is CLOSED:
         raise NotLetIn(Why.UNKNOWN_PLAN, scope)
 

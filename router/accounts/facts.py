@@ -13,13 +13,17 @@ MICROS = 1_000_000
 """Millionths in one US dollar; a price per million tokens is a price in millionths per token."""
 
 
+SITE = "site"
+"""In a key's scope: it is another site's, for all that generates, and ``/v1/site``."""
+
+
 class Scope(NamedTuple):
     """What a key may be used for; empty tuples allow everything that the tenant's plan does."""
 
     models: tuple[str, ...] = ()
     tiers: tuple[str, ...] = ()
     endpoints: tuple[str, ...] = ()
-    """Kinds of :class:`router.wire.endpoints.Kind`."""
+    """Kinds of :class:`router.wire.endpoints.Kind`, ``usage``, or :data:`SITE`."""
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Where a client may call from."""
     admin: bool = False

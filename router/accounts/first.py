@@ -18,7 +18,7 @@ from router.accounts.tenants import ensure_tenant
 
 ADMIN = "admin"
 """The tenant that the first key belongs to."""
-_UNLIMITED = Plan().model_dump(mode="json", exclude={"priority", "egress", "usd_per_day", "usd_per_month"})
+_UNLIMITED = Plan().model_dump(mode="json", exclude={"priority", "egress", "regions", "usd_per_day", "usd_per_month"})
 """Whoever runs the fleet may use all of it; money and what leaves the site stay as the default plan has them."""
 
 

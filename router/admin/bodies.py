@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints,
 from cluster.spec import Fleet, Plan
 from cluster.spec.base import Name
 from router.accounts.door import USAGE
+from router.accounts.facts import SITE
 from router.accounts.issued import Issued, Wanted
 from router.accounts.tenants import Tenant
 from router.wire.endpoints import Kind
@@ -19,7 +20,7 @@ from router.wire.errors import Refusal
 _DAY_S = 86_400
 LONGEST_OVERLAP_S = 30 * _DAY_S
 LONGEST_LIFE_S = 3650 * _DAY_S
-ENDPOINTS = (*(kind.value for kind in Kind), USAGE)
+ENDPOINTS = (*(kind.value for kind in Kind), USAGE, SITE)
 """What a key's scope can name."""
 
 Label = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]

@@ -44,14 +44,16 @@ class Address:
 class Origin:
     """Opens and keeps connections to one address; the most recently used is taken first."""
 
-    def __init__(self, url: str, connect_seconds: float, api_key: str = "", reuse_seconds: float = _REUSE_S) -> None:
-        """``api_key`` goes into every request's ``authorization`` header; it is never logged."""
+    def __init__(
+        self, url: str, connect_seconds: float, api_key: str = "", reuse_seconds: float = _REUSE_S, more: str = ""
+    ) -> None:
+        """``api_key`` goes into every request's ``authorization`` header; it is never logged. ``more`` are lines."""
         self._address = Address.parse(url)
         self._connect_seconds, self._reuse_seconds = connect_seconds, reuse_seconds
         self._idle: list[Connection] = []
         self._tls = ssl.create_default_context() if self._address.tls else None
         key = f"authorization: Bearer {api_key.strip()}\r\n" if api_key.strip() else ""
-        self._common = f"host: {self._address.authority}\r\n{key}accept: */*\r\n".encode()
+        self._common = f"host: {self._address.authority}\r\n{key}{more}accept: */*\r\n".encode()
         self._prefix = self._address.prefix.encode()
 
     @property

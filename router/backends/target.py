@@ -12,10 +12,9 @@ from typing import cast
 
 import orjson
 
-from cluster.spec import Engine, Fleet, Gateway, Model
-from cluster.spec.slug import slug
+from cluster.spec import Gateway, Model
 from router.backends.breaker import Breaker
-from router.backends.contract import Audit, Backend, Exchange
+from router.backends.contract import Audit, Exchange
 from router.backends.errors import StaleError, StatusError, UpstreamError
 from router.backends.http1 import Connection
 from router.backends.origin import Origin
@@ -37,8 +36,8 @@ _LONGEST_ANSWER = 256 << 20
 class Target:
     """A model of the fleet and how to reach it."""
 
-    def __init__(self, name: str, model: Model, base_url: str, gateway: Gateway) -> None:
-        """``base_url`` comes before ``/v1``."""
+    def __init__(self, name: str, model: Model, base_url: str, gateway: Gateway, more: str = "") -> None:
+        """``base_url`` comes before ``/v1``; ``more`` are header lines of every request."""
         limits = gateway.limits
         self.name, self.model = name, model
         self.served_as = model.served_as or name
@@ -50,7 +49,7 @@ class Target:
         """Adapters that the engine does not know, and since when."""
         self._deadlines = gateway.deadlines
         key = os.environ.get(model.api_key_env, "") if model.api_key_env else ""
-        self._origin = Origin(base_url, gateway.deadlines.connect, key, limits.reuse_seconds)
+        self._origin = Origin(base_url, gateway.deadlines.connect, key, limits.reuse_seconds, more)
 
     @property
     def site(self) -> str:
@@ -187,24 +186,3 @@ class Target:
     async def close(self) -> None:
         """Close what is kept open."""
         self._origin.close()
-
-
-def targets_of(fleet: Fleet, engines: str) -> dict[str, Backend]:
-    """Every model's target; ``engines`` is the address of those that Freehold starts, with ``{model}`` or ``{slug}``.
-
-    Raises:
-        StartError: a hosted one has no key.
-
-    """
-    return {name: _target(name, model, engines, fleet.gateway) for name, model in fleet.models.items()}
-
-
-def _target(name: str, model: Model, engines: str, gateway: Gateway) -> Backend:
-    if model.engine is Engine.CLAUDE:
-        from router.backends.claude import Claude  # noqa: PLC0415 - half a second that only those who use it wait for
-
-        return Claude(name, model, gateway)
-    base_url = (
-        model.url if model.engine is Engine.URL else engines.replace("{model}", name).replace("{slug}", slug(name))
-    )
-    return Target(name, model, base_url, gateway)

@@ -1,7 +1,8 @@
 """Whether a request may leave the site: one rule for routing, fallback and cache. Pure.
 
-A tenant's plan says ``egress``; the header ``x-freehold-egress: never`` may tighten that for one request, and nothing
-in a request loosens it. Neighbours: :mod:`router.books` applies the plan, :mod:`router.gateway` asks here for the rest.
+A tenant's plan says ``egress`` and ``regions``; the header ``x-freehold-egress: never`` may tighten that for one
+request, and nothing in a request loosens it. Neighbours: :mod:`router.books` applies the plan, :mod:`router.choice`
+asks here for the rest.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ _NEVER = b"never"
 
 
 class Egress:
-    """Which of a fleet's models are outside of the site."""
+    """Which of a fleet's models are elsewhere."""
 
     def __init__(self, fleet: Fleet) -> None:
-        """By the fleet file: those that have a price."""
+        """By the fleet file: ``outside`` are somebody else's; your own at other sites are elsewhere, too."""
         self.outside = frozenset(name for name, model in fleet.models.items() if model.is_outside)
-        self._inside = frozenset(fleet.models) - self.outside
+        self.elsewhere = frozenset(name for name, model in fleet.models.items() if model.leaves_site)
+        self._inside = frozenset(fleet.models) - self.elsewhere
 
     def allowed(
         self, allowed: Collection[str] | None, headers: Iterable[tuple[bytes, bytes]], model: str
@@ -38,7 +40,7 @@ class Egress:
         if any(wish.strip().lower() != _NEVER for wish in wishes):
             msg = "x-freehold-egress: may only say never; what a plan forbids, no request allows."
             raise Refusal(400, msg, param="x-freehold-egress", code="invalid_value")
-        if model in self.outside:
+        if model in self.elsewhere:
             msg = f"{model} is outside of the site, and x-freehold-egress: never keeps this request inside."
             raise Refusal(403, msg, param="model", code="egress_forbidden")
         return self._inside if allowed is None else self._inside.intersection(allowed)

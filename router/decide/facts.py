@@ -22,6 +22,8 @@ class Terms(NamedTuple):
     """Named routes; None for all."""
     when_busy: tuple[WhenBusy, ...] | None = None
     """What the plan tries when the tier that should answer is saturated; None for the fleet's order."""
+    is_site: bool = True
+    """Whether it may speak for another site; everybody where there are no accounts."""
 
 
 class Thread(NamedTuple):
@@ -77,6 +79,8 @@ class Load(NamedTuple):
     available: bool = True
     ttft_s: float = 0.0
     """Seconds until the first token of a request that came now, as predicted; 0 where nothing is known."""
+    busy: bool = False
+    """It says itself that it is saturated."""
 
 
 class Reason(StrEnum):
@@ -99,6 +103,8 @@ class Reason(StrEnum):
     DOWN = "down"
     """The preferred tier does not answer."""
     EMBEDDING = "embedding"
+    SITE = "site"
+    """The model is down or saturated here; the same one at another site answers."""
     UNPAID = "unpaid"
     """A paid target was to answer, and no budget has enough left."""
     SPILL_UNABLE = "spill-unable"

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from cluster.spec import AUTO, SPILLOVER, Engine, Fleet, Model
+from cluster.spec import AT, AUTO, SPILLOVER, Engine, Fleet, Model
 from router.decide.costs import Costs
 from router.decide.dial import turned
 from router.decide.facts import Ask, Decision, Load, Reason, Thread, Verdict
+from router.decide.order import Order
 from router.decide.pins import Pins
 from router.decide.saturation import Saturation
 from router.decide.scorer import Scorer
@@ -45,6 +46,7 @@ class Policy:
         self._spill = Spill(fleet, difficulty)
         self._auto = (*self._tiers["small"], *self._tiers["large"])
         self._saturation = Saturation(fleet, self._spill, self._tier_of)
+        self._order = Order(fleet)
         self.dial = turned(fleet, scorer)
         self.costs = Costs(fleet)
 
@@ -124,9 +126,11 @@ class Policy:
         return [name for name in names if load(name).available]
 
     def _named(self, ask: Ask, load: LoadOf, allowed: Collection[str] | None) -> Decision:
-        """The model by that name; where a rule or a route named it, others of its tier stand in while it is down."""
+        """The model by that name, here or at another site; where a rule or a route named it, or others of its tier."""
         if ask.why is None:
-            return self._decision(self._able(ask, (ask.model,), allowed), Reason.NAMED)
+            able = self._able(ask, (ask.model, *self._order.twins(ask.model)), allowed)
+            names = self._by_load(able, load)
+            return self._decision(names, Reason.NAMED if names[0] == ask.model else Reason.SITE)
         others = (name for name in self._tiers.get(self._tier_of[ask.model], ()) if name != ask.model)
         names = sorted(self._able(ask, (ask.model, *others), allowed), key=lambda name: not load(name).available)
         return self._decision(names, ask.why if names[0] == ask.model else Reason.DOWN)
@@ -169,12 +173,16 @@ class Policy:
         return self._decision(wanted + others, verdict.reason)
 
     def _by_load(self, names: list[str], load: LoadOf) -> list[str]:
-        """Those that answer first, in the file's order; a busy one after those that are not."""
+        """Those that answer first, in the file's order, other sites last; a busy one after those that are not."""
         if len(names) < 2:  # noqa: PLR2004 - nothing to order
             return names
-        return sorted(names, key=lambda name: (not load(name).available, self._saturation.is_busy(name, load(name))))
+        now = {name: load(name) for name in names}
+        busy = self._saturation.is_busy
+        return sorted(names, key=lambda name: self._order.rank(name, now[name], busy=busy(name, now[name])))
 
     def _decision(self, names: list[str], reason: Reason) -> Decision:
+        if AT in names[0] and reason is not Reason.NAMED:
+            reason = Reason.SITE
         return Decision(names[0], self._tier_of[names[0]], reason, tuple(names[1:]))
 
     def _able(self, ask: Ask, names: tuple[str, ...], allowed: Collection[str] | None) -> list[str]:

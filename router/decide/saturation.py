@@ -32,7 +32,7 @@ class Saturation:
     def is_busy(self, name: str, now: Load) -> bool:
         """Whether a model is saturated: too many requests at it, or a first token that would come too late."""
         late = self._slo_s is not None and now.ttft_s > self._slo_s
-        return late or now.in_flight + now.waiting >= self._most[name]
+        return late or now.busy or now.in_flight + now.waiting >= self._most[name]
 
     def relieved(self, decision: Decision, ask: Ask, chain: Sequence[str], load: LoadOf) -> Decision:
         """What the tenant's order makes of a decision; a conversation under way only queues, or is refused.

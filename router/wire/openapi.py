@@ -48,6 +48,7 @@ _SUMMARIES = {
 }
 _READS = {
     "/v1/models": ("Models, tiers and auto", "application/json", {"type": "object"}),
+    "/v1/site": ("How this site is, for other sites", "application/json", {"type": "object"}),
     "/healthz": ("Alive", "text/plain", {"type": "string"}),
     "/readyz": ("Whether every tier has a target that answers", "application/json", {"type": "object"}),
     "/metrics": ("Prometheus metrics", "text/plain", {"type": "string"}),

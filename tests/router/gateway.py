@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cluster.spec import Fleet
 from router.app import build
+from router.backends.contract import Backend
 from router.observe.log import JsonLog
 from router.opening import Archive
 from router.server import config
@@ -54,11 +55,12 @@ class Running:
         engines: str = "http://127.0.0.1:9/{model}",
         archive: Archive | None = None,
         home: Path | None = None,
+        port: int = 0,
     ) -> None:
-        """Nothing listens yet."""
+        """Nothing listens yet; ``port`` 0 is a free one."""
         self._out = io.BytesIO()
         self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
+        self._socket.bind(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]
         self._log = JsonLog(self._out)
         self.app = build(fleet, engines, self._log, archive, home)
@@ -79,6 +81,12 @@ class Running:
         for connection in list(self.server.server_state.connections):
             connection.transport.abort()
         await self.server.lifespan.shutdown()
+
+    @property
+    def targets(self) -> Mapping[str, Backend]:
+        """Who answers, by model."""
+        found: Mapping[str, Backend] = self.app.app._targets  # type: ignore[attr-defined] # through the middleware
+        return found
 
     async def alone(self) -> None:
         """Wait until no client is connected."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks.lab.decisions import HOSTILE, PLEAS, won_by_begging
 from cluster.spec import Fleet
-from router.backends.target import targets_of
+from router.backends.targets import targets_of
 from router.choice import Chooser
 from router.decide.facts import Decision, Terms
 from router.decide.pins import Pins

@@ -91,7 +91,7 @@ def test_refuses_an_expansion_bomb() -> None:
         pytest.param(f"name: a\n{MODEL}slo: {{ttft: 1}}", "slo.ttft: unknown field (known here: ttft_p95_s", id="slo"),
         pytest.param(
             "name: a\nmodels: {m: {source: x, engine: vlm}}",
-            "f.yaml:2: models.m.engine: is 'vlm', should be 'vllm', 'url', 'claude' or 'simulated' "
+            "f.yaml:2: models.m.engine: is 'vlm', should be 'vllm', 'url', 'freehold', 'claude' or 'simulated' "
             "(did you mean 'vllm'?)",
             id="enum",
         ),

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 OPEN = {"/healthz", "/readyz", "/docs", "/openapi.json"}
 """All that needs no key. Whoever adds a path here opens it to the world."""
 NOT_IN = {401, 403, 429}
-ROLES = ("nobody", "guess", "near miss", "revoked", "expired", "elsewhere", "user", "scoped", "admin")
+ROLES = ("nobody", "guess", "near miss", "revoked", "expired", "elsewhere", "user", "scoped", "site", "admin")
 
 
 async def _key(reception: Reception, role: str) -> str:
@@ -32,6 +32,7 @@ async def _key(reception: Reception, role: str) -> str:
     wanted: dict[str, dict[str, Any]] = {
         "elsewhere": {"networks": (ip_network("10.0.0.0/8"),), "admin": True},
         "scoped": {"endpoints": ("chat",)},
+        "site": {"endpoints": ("site",)},
         "admin": {"admin": True},
     }
     key, issued = await reception.key("acme", **wanted.get(role, {}))
@@ -53,11 +54,16 @@ def _expected(role: str, path: str) -> set[int]:
         return {401, 429}
     if role == "elsewhere":
         return {403}
+    if path == "/v1/site":
+        return set() if role == "site" else {403}
     if role == "admin":
         return set()
     endpoint = ENDPOINTS.get(path)
-    scoped_out = path == "/v1/usage" or (endpoint is not None and endpoint.kind.value != "chat")
-    return {403} if path.startswith("/admin") or (role == "scoped" and scoped_out) else set()
+    scoped_out = {
+        "scoped": path == "/v1/usage" or (endpoint is not None and endpoint.kind.value != "chat"),
+        "site": path == "/v1/usage",
+    }
+    return {403} if path.startswith("/admin") or scoped_out.get(role) else set()
 
 
 def _cells(office: Office) -> list[tuple[str, str]]:
