@@ -13,7 +13,7 @@ from typing import Final
 from cluster.spec.base import Noun
 from loadtests.intervals import Floats, Interval
 from loadtests.result import Result
-from loadtests.stretches import RESOLUTION, Resampled, Stretch, interval
+from loadtests.stretches import RESOLUTION, Resampled, interval
 
 Draws = Callable[[Resampled], Floats]
 
@@ -63,14 +63,9 @@ class Comparison(Noun):
 
 def _percentile(latency: str, share: int) -> Draws:
     def draws(run: Resampled) -> Floats:
-        return run.percentile(lambda part: _counts(part, latency), share / 100)
+        return run.percentile(latency, share / 100)
 
     return draws
-
-
-def _counts(part: Stretch, latency: str) -> dict[int, int]:
-    counts: dict[int, int] = getattr(part, latency)
-    return counts
 
 
 def _ratio(above: str, below: str) -> Draws:

@@ -88,8 +88,7 @@ def _latency(name: str, promised: float, seconds: Floats, drawn: Resampled) -> G
     if not len(seconds):
         return _gate(name, promised, None, Interval(0, math.inf), 0)
     sure = of_percentile(seconds, P95)
-    latency = name.partition("_")[0]
-    other = interval(drawn.percentile(lambda part: getattr(part, latency), P95))
+    other = interval(drawn.percentile(name.partition("_")[0], P95))
     return _gate(name, promised, percentile(seconds, P95), sure.over(other or sure), len(seconds))
 
 

@@ -95,6 +95,7 @@ class Resampled:
     def __init__(self, parts: tuple[Stretch, ...], seed: int) -> None:
         """The same stretches and seed give the same draws; two runs want two seeds."""
         self._parts = parts
+        self._summed: dict[str, tuple[Floats, Floats]] = {}
         rng = np.random.default_rng(seed)
         count = len(parts)
         self._weights = rng.multinomial(count, np.full(count, 1 / count), _DRAWS).astype(np.float64)
@@ -104,16 +105,23 @@ class Resampled:
         top, bottom = (self._weights @ np.array([each(part) for part in self._parts]) for each in (above, below))
         return np.asarray(top / np.where(bottom > 0, bottom, np.nan), np.float64)
 
-    def percentile(self, of: Callable[[Stretch], dict[int, int]], share: float) -> Floats:
-        """Of a latency, to a bucket's width."""
-        buckets = sorted({bucket for part in self._parts for bucket in of(part)})
-        if not buckets:
+    def percentile(self, latency: str, share: float) -> Floats:
+        """Of ``ttft``, ``tpot`` or ``e2e``, to a bucket's width."""
+        buckets, summed = self._summed.get(latency) or self._sums(latency)
+        if not len(buckets):
             return np.full(_DRAWS, np.nan)
-        counts = np.array([[of(part).get(bucket, 0) for bucket in buckets] for part in self._parts], np.float64)
-        summed = np.cumsum(self._weights @ counts, axis=1)
         places = (summed < share * summed[:, -1:]).sum(axis=1)
-        values = np.exp(_STEP * np.array(buckets, np.float64))
-        return np.where(summed[:, -1] > 0, values[np.minimum(places, len(buckets) - 1)], np.nan)
+        values = np.exp(_STEP * buckets)[np.minimum(places, len(buckets) - 1)]
+        return np.where(summed[:, -1] > 0, values, np.nan)
+
+    def _sums(self, latency: str) -> tuple[Floats, Floats]:
+        """Buckets, and by draw how many requests lie in each of them or below."""
+        counted: list[dict[int, int]] = [getattr(part, latency) for part in self._parts]
+        buckets = sorted({bucket for counts in counted for bucket in counts})
+        table = np.array([[counts.get(bucket, 0) for bucket in buckets] for counts in counted], np.float64)
+        found = np.array(buckets, np.float64), np.cumsum(self._weights @ table, axis=1)
+        self._summed[latency] = found
+        return found
 
 
 def interval(draws: Floats, level: float = 0.95) -> Interval | None:

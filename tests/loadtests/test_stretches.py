@@ -59,7 +59,7 @@ def test_a_good_request_holds_every_promise_by_itself(slo: Slo, expected: list[b
 def test_a_resampled_percentile_is_the_runs_own_to_a_bucket() -> None:
     """The middle of all draws is what was measured."""
     samples = steadily(20_000)
-    draws = Resampled(cut(samples), 1).percentile(lambda part: part.ttft, 0.95)
+    draws = Resampled(cut(samples), 1).percentile("ttft", 0.95)
     assert np.median(draws) == pytest.approx(percentile(Columns.of(samples).ttft_s, 0.95), rel=0.01)
 
 
@@ -67,7 +67,7 @@ def test_what_stretches_share_widens_the_interval() -> None:
     """Requests of a slow moment are slow together; taken as independent they would say more than they do."""
     calm = [at(when, 0.1 + 0.001 * (number % 50)) for number, when in enumerate(np.linspace(0, 99, 3200).tolist())]
     waves = [sample._replace(first_s=sample.sent_s + 0.1 + 0.01 * int(sample.sent_s / 20)) for sample in calm]
-    wide, narrow = (interval(Resampled(cut(some), 1).percentile(lambda part: part.ttft, 0.5)) for some in (waves, calm))
+    wide, narrow = (interval(Resampled(cut(some), 1).percentile("ttft", 0.5)) for some in (waves, calm))
     assert wide is not None
     assert narrow is not None
     assert wide.high - wide.low > 3 * (narrow.high - narrow.low)
@@ -76,7 +76,7 @@ def test_what_stretches_share_widens_the_interval() -> None:
 @pytest.mark.parametrize(
     "draws",
     [
-        pytest.param(lambda run: run.percentile(lambda part: part.ttft, 0.5), id="percentile"),
+        pytest.param(lambda run: run.percentile("ttft", 0.5), id="percentile"),
         pytest.param(lambda run: run.ratio(lambda part: part.failed, lambda part: part.requests), id="ratio"),
     ],
 )
