@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+REASONS = ("hw_slowdown", "hw_thermal_slowdown", "hw_power_brake_slowdown", "sw_thermal_slowdown", "sw_power_cap")
+"""Why a clock is lower than it could be; being idle, or set so by its owner, is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class GpuProcess:
@@ -43,7 +46,7 @@ class Gpu:
     sm_clock_hz: float | None = None
     memory_clock_hz: float | None = None
     throttled: tuple[str, ...] | None = None
-    """Why its clock is lower than it could be; names as in :data:`cluster.gpus.nvml.REASONS`."""
+    """Why its clock is lower than it could be; names as in :data:`REASONS`."""
     pcie_generation: int | None = None
     pcie_width: int | None = None
     pcie_in_bytes_per_s: float | None = None

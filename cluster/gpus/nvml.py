@@ -14,18 +14,18 @@ from typing import Any, Self, TypeVar
 import pynvml as nvml
 
 from cluster.errors import NoGpuError
-from cluster.gpus.facts import Gpu, GpuProcess, Machine, Mig
+from cluster.gpus.facts import REASONS, Gpu, GpuProcess, Machine, Mig
 
 T = TypeVar("T")
 
-REASONS = {
-    "hw_slowdown": nvml.nvmlClocksEventReasonHwSlowdown,
-    "hw_thermal_slowdown": nvml.nvmlClocksEventReasonHwThermalSlowdown,
-    "hw_power_brake_slowdown": nvml.nvmlClocksEventReasonHwPowerBrakeSlowdown,
-    "sw_thermal_slowdown": nvml.nvmlClocksEventReasonSwThermalSlowdown,
-    "sw_power_cap": nvml.nvmlClocksEventReasonSwPowerCap,
-}
-"""Why a clock is lower than it could be; being idle, or set so by its owner, is none."""
+_BITS = (
+    nvml.nvmlClocksEventReasonHwSlowdown,
+    nvml.nvmlClocksEventReasonHwThermalSlowdown,
+    nvml.nvmlClocksEventReasonHwPowerBrakeSlowdown,
+    nvml.nvmlClocksEventReasonSwThermalSlowdown,
+    nvml.nvmlClocksEventReasonSwPowerCap,
+)
+_REASONS = dict(zip(REASONS, _BITS, strict=True))
 _LINKS = nvml.NVML_NVLINK_MAX_LINKS
 _GONE = {nvml.NVML_ERROR_GPU_IS_LOST, nvml.NVML_ERROR_RESET_REQUIRED}
 _NO_HANDLE = {*_GONE, nvml.NVML_ERROR_UNKNOWN}
@@ -130,7 +130,7 @@ def _read(index: int, uuid: str, name: str, handle: Any) -> Gpu:  # noqa: ANN401
         temperature_c=_told(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU),
         sm_clock_hz=_times(1e6, nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_SM),
         memory_clock_hz=_times(1e6, nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_MEM),
-        throttled=None if reasons is None else tuple(reason for reason, bit in REASONS.items() if reasons & bit),
+        throttled=None if reasons is None else tuple(reason for reason, bit in _REASONS.items() if reasons & bit),
         pcie_generation=_told(nvml.nvmlDeviceGetCurrPcieLinkGeneration, handle),
         pcie_width=_told(nvml.nvmlDeviceGetCurrPcieLinkWidth, handle),
         pcie_in_bytes_per_s=_times(1e3, nvml.nvmlDeviceGetPcieThroughput, handle, nvml.NVML_PCIE_UTIL_RX_BYTES),

@@ -41,7 +41,7 @@ class Cause:
 
 
 def condemned(gpu: Gpu, xids: Collection[int] = ()) -> tuple[Cause, ...]:
-    """Every reason not to use a GPU, by what it says of itself and the Xid errors that were seen; none for a good one."""
+    """Every reason not to use a GPU, by what it says of itself and the Xid errors that were seen."""
     return tuple(_causes(gpu, xids))
 
 

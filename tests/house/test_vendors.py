@@ -29,7 +29,7 @@ ALLOWED = {
     "safetensors": ["serving/tiny/*"],
     "httptools": ["router/backends/http1.py", "router/server.py", "serving/simulated/connection.py", "loadtests/wire.py"],
     "uvicorn": ["router/__main__.py", "router/server.py"],
-    "prometheus_client": ["router/observe/*", "serving/counters.py", "serving/simulated/*"],
+    "prometheus_client": ["router/observe/*", "serving/counters.py", "serving/gpus/*", "serving/simulated/*"],
     "sqlalchemy": ["router/accounts/*"],
     "psycopg": ["router/accounts/*"],
     "pynvml": ["cluster/gpus/nvml.py"],  # the module of nvidia-ml-py
