@@ -9,17 +9,18 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-E2E = "tests/e2e/"
+TOGETHER = ("tests/e2e/", "tests/kubernetes/")
+"""Folders whose tests share what takes long to start: real engines, a control plane."""
 MAY_BE_ABSENT = "Skipped: data: "
 """How the reason of a skip begins when what is missing cannot be shipped with the code."""
 
 
 class FileAtATime(LoadScopeScheduling):  # type: ignore[misc] # untyped
-    """With several workers, the tests of a file stay together, and all that need the real engines."""
+    """With several workers, the tests of a file stay together, and those of a folder that start something dear."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return E2E if file.startswith(E2E) else file
+        return next((folder for folder in TOGETHER if file.startswith(folder)), file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileAtATime:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -17,6 +18,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, PackagePath, distribution
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -98,12 +101,29 @@ def _image(folder: Path, python: Path) -> None:
     folder.mkdir()
     folder.parent.chmod(0o755)
     for name in _PACKAGES:
-        shutil.copytree(ROOT / name, folder / "code" / name, ignore=shutil.ignore_patterns("__pycache__"))
-    lock = ROOT / "requirements" / "base.lock"
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
-    subprocess.run([*install, "--target", str(folder / "libraries"), "-r", str(lock)], check=True)
+        shutil.copytree(ROOT / name, folder / "code" / name)
+    _libraries(folder / "libraries")
     entry = folder / "python"
     entry.write_text(f'#!/bin/sh\nPYTHONPATH={folder}/code:{folder}/libraries exec {python} -P "$@"\n')
     entry.chmod(0o755)
     for item in (folder, *folder.rglob("*")):
         item.chmod(item.stat().st_mode | 0o444 | (0o111 if item.is_dir() else 0))
+
+
+def _libraries(folder: Path) -> None:
+    """What the image's lock names, as it is installed here."""
+    for name in re.findall(r"(?m)^([\w.-]+)==", (ROOT / "requirements" / "base.lock").read_text()):
+        try:
+            files = distribution(name).files or []
+        except PackageNotFoundError:
+            continue  # for another platform
+        for file in (*files, *map(_compiled, files)):  # nobody could keep what a pod compiles
+            if ".." not in file.parts and Path(file.locate()).exists():
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(file.locate(), folder / file)
+
+
+def _compiled(file: PackagePath) -> PackagePath:
+    found = PackagePath(cache_from_source(str(file)) if file.suffix == ".py" else file)
+    found.dist = file.dist
+    return found

@@ -1,4 +1,4 @@
-"""Callers until standard input ends: whole answers and streams in turn, each on a connection that is kept.
+"""Callers until standard input ends: whole answers, short streams and long ones, each on a connection that is kept.
 
 Prints ``{"answers": …, "streams": …, "failed": […]}``. Run by path, with nothing but the standard library.
 """
@@ -11,16 +11,19 @@ import sys
 import threading
 
 CALLERS = 8
+LONG = 4
+"""Every so many callers ask for nothing but long streams, a few seconds each."""
 _BODY = {"model": "auto", "max_tokens": 4, "messages": [{"role": "user", "content": "Hello"}]}
+_LONG = _BODY | {"max_tokens": 200, "ignore_eos": True}
 
 
 class Caller(threading.Thread):
     """One caller."""
 
-    def __init__(self, host: str, over: threading.Event) -> None:
-        """Calls until it is ``over``."""
+    def __init__(self, host: str, over: threading.Event, *, patient: bool) -> None:
+        """Calls until it is ``over``; a ``patient`` one asks for long streams."""
         super().__init__()
-        self._host, self._over = host, over
+        self._host, self._over, self._patient = host, over, patient
         self.done = {False: 0, True: 0}
         self.failed: list[str] = []
 
@@ -29,7 +32,7 @@ class Caller(threading.Thread):
         connection = http.client.HTTPConnection(self._host, timeout=30)
         stream = False
         while not self._over.is_set():
-            stream = not stream
+            stream = self._patient or not stream
             try:
                 self._call(connection, stream=stream)
             except (OSError, http.client.HTTPException, ValueError) as exc:
@@ -38,7 +41,7 @@ class Caller(threading.Thread):
 
     def _call(self, connection: http.client.HTTPConnection, *, stream: bool) -> None:
         headers = {"content-type": "application/json"}
-        body = json.dumps(_BODY | {"stream": stream})
+        body = json.dumps((_LONG if self._patient else _BODY) | {"stream": stream})
         connection.request("POST", "/v1/chat/completions", body, headers)
         answer = connection.getresponse()
         text = answer.read().decode()
@@ -51,7 +54,7 @@ class Caller(threading.Thread):
 def main(host: str) -> None:
     """Call until standard input ends."""
     over = threading.Event()
-    callers = [Caller(host, over) for _ in range(CALLERS)]
+    callers = [Caller(host, over, patient=number % LONG == 0) for number in range(CALLERS)]
     for caller in callers:
         caller.start()
     sys.stdin.read()

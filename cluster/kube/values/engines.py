@@ -177,3 +177,6 @@ class Engines(Value):
     """How long weights may take to load before a start counts as failed."""
     longest_answer_seconds: Annotated[int, Field(ge=10, le=86_400)] = 1800
     """How long an engine that is told to end may take for the answers under way; ``gateway.deadlines.total``."""
+    leave_seconds: Seconds = 35
+    """How long an engine that is to end still takes requests: until no gateway keeps a connection to it
+    (``gateway.limits.reuse_seconds``), and five more."""

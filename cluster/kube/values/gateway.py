@@ -78,6 +78,8 @@ class Gateway(Value):
     min_available: Count = 1
     """Pods that a drain leaves running (PodDisruptionBudget). 0 turns the budget off, as does a single pod."""
     resources: Resources = Resources(requests={"cpu": "1", "memory": "512Mi"}, limits={"memory": "1Gi"})
+    leave_seconds: Seconds = 5
+    """How long a gateway that is to end still takes requests: until every proxy and load balancer has learnt of it."""
     spool: Quantity = "1Gi"
     """Room on a pod's disk for ledger rows while the database is away."""
     service: Service = Service()

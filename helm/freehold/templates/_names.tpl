@@ -19,6 +19,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
+{{/* Of engines' pods: without versions, because another label is another pod, and another hour of loading weights. */}}
+{{- define "freehold.engineLabels" -}}
+{{ include "freehold.selector" .root }}
+app.kubernetes.io/component: engine
+freehold.dev/model: {{ .model.slug }}
+{{- with .root.Values.labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
 {{- define "freehold.image" -}}
 {{- $image := .Values.image -}}
 {{- if $image.digest -}}{{ $image.repository }}@{{ $image.digest }}
