@@ -7,6 +7,7 @@ histories grow while all prompts together are as long as the fleet file says.
 from __future__ import annotations
 
 import random
+from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -115,39 +116,49 @@ class Asker:
         return Ask(kind, path, orjson.dumps(body), prompt, max(1, output // 2) if leaves else None)
 
 
-class Conversation:
-    """A closed-loop user's chat, until it is over."""
+class Chat:
+    """All that a closed-loop user asks: one conversation after the other, and now and then something beside it."""
 
-    def __init__(self, order: Order, prompts: Prompts, asker: Asker) -> None:
-        """Draw how many turns it has, and how long they are."""
-        self._context, self._prompts, self._asker = order.context, prompts, asker
+    def __init__(self, prompts: Prompts, asker: Asker) -> None:
+        """Begin a first conversation."""
+        self._prompts, self._asker = prompts, asker
+        self._begin()
+
+    def _begin(self) -> None:
+        """Draw how many turns are to come, and how long they are."""
         turns = 1
-        while turns < _MOST_TURNS and asker.draw.random() > 1 / _TURNS:
+        while turns < _MOST_TURNS and self._asker.draw.random() > 1 / _TURNS:
             turns += 1
-        drawn = sorted(asker.lengths() for _ in range(turns))
-        self._turns = [(prompt, output) for prompt, output, _ in drawn]
+        drawn = sorted(self._asker.lengths() for _ in range(turns))
+        self._turns = deque((prompt, output) for prompt, output, _ in drawn)
         self._shared = drawn[0][2]
+        self._forget()
+
+    def _forget(self) -> None:
         self._messages: list[Message] = []
         self._history = 0
 
-    def next(self) -> Ask | None:
-        """The next turn; None when the conversation is over."""
-        if not self._turns:
-            return None
-        prompt, output = self._turns.pop(0)
-        message = max(_LEAST, prompt - self._history)
-        if self._history + message + output > self._context:
-            return None
-        text = (
-            self._prompts.follow_up(self._asker.draw, message)
-            if self._messages
-            else self._prompts.task(self._asker.draw, message, self._shared)
-        )
-        self._messages.append({"role": "user", "content": text})
-        return self._asker.chat(Kind.CHAT, self._messages, self._history + message, output)
+    def next(self) -> Ask:
+        """What the user asks next."""
+        kind = self._asker.kind()
+        return self._asker.single(kind, *self._asker.lengths()) if kind is not Kind.CHAT else self._turn()
 
-    def answered(self, text: str, tokens: int) -> None:
-        """What came, and how many tokens prompt and answer have together by now; no text ends the conversation."""
+    def _turn(self) -> Ask:
+        """The conversation's next turn; the first of another one where the history is as long as the prompt may be."""
+        if not self._turns:
+            self._begin()
+        prompt, output = self._turns.popleft()
+        if self._history + _LEAST > prompt:
+            self._forget()
+        draw, new = self._asker.draw, max(_LEAST, prompt - self._history)
+        text = self._prompts.follow_up(draw, new) if self._messages else self._prompts.task(draw, new, self._shared)
+        self._messages.append({"role": "user", "content": text})
+        return self._asker.chat(Kind.CHAT, self._messages, prompt, output)
+
+    def answered(self, ask: Ask, text: str, tokens: int) -> None:
+        """What came, and how many tokens prompt and answer have together; without a text the conversation is over."""
+        if ask.kind is not Kind.CHAT:
+            return
         if not text:
             self._turns.clear()
         self._messages.append({"role": "assistant", "content": text})

@@ -12,8 +12,8 @@ from itertools import count
 
 from cluster.errors import UsageError
 from loadtests.arrivals import Arrival, arrivals
-from loadtests.asks import Asker, Conversation
-from loadtests.facts import Kind, Sample
+from loadtests.asks import Ask, Asker, Chat
+from loadtests.facts import Sample
 from loadtests.order import Order
 from loadtests.prompts import Prompts
 from loadtests.send import Sender, Tenant
@@ -72,46 +72,33 @@ class Work:
         number, order = next(self._numbers), self.order
         asker, connection = Asker(order, self._prompts, number), Connection(self._origin, order.silence_s)
         tenant = self._tenants[number % len(self._tenants)]
-        conversation = Conversation(order, self._prompts, asker)
+        chat = Chat(self._prompts, asker)
         intended = asker.draw.expovariate(1 / order.think_s)
         self._running += 1
         while intended < order.duration_s:
+            ask = chat.next()
             self._sleep_until(intended)
-            conversation = self._turn(asker, conversation, connection, tenant, intended)
+            answer = self._sender.send(connection, ask, tenant, intended, keep=True)
+            chat.answered(ask, answer.text, (answer.prompt_tokens or ask.prompt_tokens) + answer.output_tokens)
             intended = self.now() + asker.draw.expovariate(1 / order.think_s)
         self._running -= 1
         connection.close()
-
-    def _turn(
-        self, asker: Asker, conversation: Conversation, connection: Connection, tenant: Tenant, intended: float
-    ) -> Conversation:
-        """Ask once; what is no chat is asked beside the conversation."""
-        kind = asker.kind()
-        if kind is not Kind.CHAT:
-            self._sender.send(connection, asker.single(kind, *asker.lengths()), tenant, intended)
-            return conversation
-        ask = conversation.next()
-        if ask is None:
-            conversation = Conversation(self.order, self._prompts, asker)
-            ask = conversation.next() or asker.single(Kind.CHAT, *asker.lengths())
-        answer = self._sender.send(connection, ask, tenant, intended, keep=True)
-        conversation.answered(answer.text, (answer.prompt_tokens or ask.prompt_tokens) + answer.output_tokens)
-        return conversation
 
     def keep_time(self, spawn: Spawn) -> None:
         """The clock of an open loop: begin each request when it is due, however many are under way."""
         self._running += 1
         asker = Asker(self.order, self._prompts, self._worker)
         for arrival in arrivals(self.order, self._worker):
+            lengths = (arrival.prompt_tokens, arrival.output_tokens, arrival.shared_tokens)
+            ask = asker.single(asker.kind(), *lengths)
             self._sleep_until(arrival.at_s)
-            spawn(lambda arrival=arrival: self._answer(asker, arrival))  # type: ignore[misc] # bound now
+            spawn(lambda arrival=arrival, ask=ask: self._answer(arrival, ask))  # type: ignore[misc] # bound now
         self._running -= 1
 
-    def _answer(self, asker: Asker, arrival: Arrival) -> None:
+    def _answer(self, arrival: Arrival, ask: Ask) -> None:
         connection = self._idle.pop() if self._idle else Connection(self._origin, self.order.silence_s)
         tenant = self._tenants[arrival.number % len(self._tenants)]
-        lengths = (arrival.prompt_tokens, arrival.output_tokens, arrival.shared_tokens)
-        self._sender.send(connection, asker.single(asker.kind(), *lengths), tenant, arrival.at_s)
+        self._sender.send(connection, ask, tenant, arrival.at_s)
         self._idle.append(connection)
 
     def _sleep_until(self, when: float) -> None:
