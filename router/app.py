@@ -31,11 +31,12 @@ from router.decide.spill import difficulty_by
 from router.desk import OPEN_DESK, Desk
 from router.gateway import Gateway
 from router.guard import Guard
-from router.learn.promoted import Learnt, learnt
+from router.learn.promoted import learnt
 from router.observe.events import Event
 from router.observe.log import JsonLog
 from router.observe.metrics import Metrics, shared
 from router.opening import Archive, Opened, opened
+from router.page import Lookout, page_routes
 from router.purse import Purse
 from router.quality.watching import Site, watching
 from router.server import Door
@@ -57,41 +58,44 @@ def build(
 
     ``engines`` is the base address of the engines that Freehold starts, with ``{model}`` in it, such as
     ``http://127.0.0.1:8000/{model}``; ``archive`` is where accounts are kept, for ``tenants.access: keys``; ``home`` is
-    where a promoted router lies. Only :class:`router.server.Protocol` serves it: it needs to learn at once when a
-    client has gone.
+    the fleet's directory, where a promoted router lies and the number of replicas is told. Only
+    :class:`router.server.Protocol` serves it: it needs to learn at once when a client has gone.
     """
     if fleet.tenants.access == "keys" and archive is None:
         msg = "tenants.access: keys needs a database; set FREEHOLD_DATABASE_URL, or start the gateway with freehold up"
         raise StartError(msg)
     fleet = fleet.spread()
     archive = archive if fleet.tenants.access == "keys" else None
-    app = _App(fleet, engines, log or JsonLog(sys.stderr.buffer), archive, learnt(fleet.routing, home))
+    app = _App(fleet, engines, log or JsonLog(sys.stderr.buffer), archive, home)
     return ServerErrorMiddleware(app, handler=_unexpected)
 
 
 class _App:
     """The parts, bound together; with accounts, everything stands behind their door."""
 
-    def __init__(self, fleet: Fleet, engines: str, log: JsonLog, archive: Archive | None, known: Learnt) -> None:
+    def __init__(self, fleet: Fleet, engines: str, log: JsonLog, archive: Archive | None, home: Path | None) -> None:
         self._fleet, self._log, self._archive = fleet, log, archive
+        known = learnt(fleet.routing, home)
         self._metrics = Metrics(fleet.tenants.in_metrics, fleet.slo)
         self._targets = targets_of(fleet, engines)
         pins = Pins(fleet.routing.conversations, secrets.token_bytes(32))
         self._policy = Policy(fleet, known.scorer, difficulty_by(known.scorer), pins)
-        desk: Desk = OPEN_DESK
-        if fleet.spillover.open_usd_per_day and archive is None:
-            desk = purse = Purse(fleet)
+        purse = Purse(fleet) if fleet.spillover.open_usd_per_day and archive is None else None
+        if purse is not None:
             self._metrics.accounts.money(purse.left)
-        self._gateway = Gateway(fleet, self._targets, self._policy, self._tell, desk)
+        self._lookout = Lookout(fleet, self._targets, home, purse)
+        self._gateway = Gateway(fleet, self._targets, self._policy, self._tell, purse or OPEN_DESK)
         self._gateway.cascade.doubt = known.doubt
         self._api = Api(fleet, self._targets, self._gateway, self._metrics)
         handlers = {HTTPException: _http_error}
-        self._starlette = Starlette(routes=self._api.routes(), exception_handlers=handlers, lifespan=self._lifespan)
+        routes = [*self._api.routes(), *page_routes(self._lookout)]
+        self._starlette = Starlette(routes=routes, exception_handlers=handlers, lifespan=self._lifespan)
         self._starlette.router.redirect_slashes = False  # it would send clients to a host that they named
         self._rest: ASGIApp = self._starlette
 
     def _tell(self, event: Event) -> None:
         self._metrics(event)
+        self._lookout.hour(event)
         self._log(event)
 
     @asynccontextmanager
@@ -111,6 +115,8 @@ class _App:
                 stack.callback(health.cancel)
             for watch in watches_of(self._targets):
                 stack.callback(asyncio.create_task(watch.run()).cancel)
+            looking_out = asyncio.create_task(self._lookout.keep())
+            stack.callback(looking_out.cancel)
             if shared():
                 looking = asyncio.create_task(self._look())
                 stack.callback(looking.cancel)
@@ -128,7 +134,7 @@ class _App:
     def _let_in(self, accounts: Opened, desk: Desk) -> None:
         """From now on, only those with a key."""
         offices = accounts.books.offices
-        self._gateway.desk = desk
+        self._gateway.desk, self._lookout.store = desk, offices.store
         self._metrics.accounts.money(offices.budgets.remaining.left)
         self._metrics.accounts.ledger(offices.ledger.backlog)
         self._api.document = with_accounts(self._api.document)

@@ -84,6 +84,8 @@ class Protocol(HttpToolsProtocol):
     _running: RequestResponseCycle | None = None
     """The request that is being answered; later ones wait in ``pipeline``."""
     _gone: Gone | None = None
+    _drain: Gone | None = None
+    """Told when the server begins to end, by an answer that would go on for ever."""
     _lingering = False
 
     @property
@@ -151,7 +153,8 @@ class Protocol(HttpToolsProtocol):
         self._header_done()
         self._check_header()
         self._useless = 0
-        self.scope["extensions"] = {"freehold.gone": self._watch}  # type: ignore[dict-item]
+        watches = {"freehold.gone": self._watch, "freehold.drain": self._watch_drain}
+        self.scope["extensions"] = watches  # type: ignore[typeddict-item]
         super().on_headers_complete()
         if self._running is None:
             self._running = self.cycle
@@ -204,7 +207,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """An answer is out; the next request may run."""
-        self._gone = None
+        self._gone = self._drain = None
         self._running = self.pipeline[-1][0] if self.pipeline else None
         super().on_response_complete()
         if self._lingering and self._running is None:
@@ -220,6 +223,8 @@ class Protocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Let requests that are on their way in; close once idle. An answer whose head is out cannot announce it."""
         self._lingering = True
+        if self._drain is not None:
+            self._drain()
         if self._running is None:
             self.loop.call_later(LINGER_S, self._close_idle)
         elif not self.cycle.response_started:
@@ -233,6 +238,11 @@ class Protocol(HttpToolsProtocol):
 
     def _watch(self, gone: Gone) -> None:
         self._gone = gone
+
+    def _watch_drain(self, drain: Gone) -> None:
+        self._drain = drain
+        if self._lingering:
+            drain()
 
     def _await_header(self) -> None:
         self._header_timer = self.loop.call_later(self._door.client_seconds, self._cut, b"408 Request Timeout")

@@ -52,6 +52,7 @@ class Access(StrEnum):
 
 
 _ACCESS = {
+    "/": Access.OPEN,  # the page without its figures, and below /page/ what it loads
     "/healthz": Access.OPEN,
     "/readyz": Access.OPEN,
     "/docs": Access.OPEN,
@@ -64,6 +65,8 @@ def access_of(path: str) -> Access:
     """What a path takes; the path is matched as the routes match it, as a whole and by case."""
     if path == "/admin" or path.startswith("/admin/"):
         return Access.ADMIN
+    if path.startswith("/page/"):
+        return Access.OPEN
     return _ACCESS.get(path, Access.KEY)
 
 

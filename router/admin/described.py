@@ -16,6 +16,9 @@ from router.admin.quality import Feedback, Promotion
 Document = dict[str, Any]
 
 _STEPS: tuple[tuple[str, str, str, type[BaseModel] | None], ...] = (
+    ("get", "/", "The fleet at a glance, for people, without its figures", None),
+    ("get", "/page/{file}", "What that page loads", None),
+    ("get", "/admin/overview", "Its figures; with accept: text/event-stream, live", None),
     ("get", "/admin/tenants", "Tenants", None),
     ("post", "/admin/tenants", "Create a tenant", NewTenant),
     ("get", "/admin/tenants/{tenant}", "One tenant, and what its plan comes to", None),

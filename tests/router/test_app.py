@@ -19,7 +19,19 @@ CANARY = "CANARY-3f9a"
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/nothing", "/v1/chat", "/admin", "/%2e%2e/etc", "/v1//models"], ids=str
+    "path",
+    [
+        "/page",
+        "/page/",
+        "/page/preact.LICENSE",
+        "/v1",
+        "/v1/nothing",
+        "/v1/chat",
+        "/admin",
+        "/%2e%2e/etc",
+        "/v1//models",
+    ],
+    ids=str,
 )
 async def test_nothing_there(gateway: Running, path: str) -> None:
     """A path that nothing has is a 404 in OpenAI's shape."""

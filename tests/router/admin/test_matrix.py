@@ -17,7 +17,7 @@ from tests.router.admin.office import Office
 
 pytestmark = pytest.mark.anyio
 
-OPEN = {"/healthz", "/readyz", "/docs", "/openapi.json"}
+OPEN = {"/", "/page/{file}", "/healthz", "/readyz", "/docs", "/openapi.json"}
 """All that needs no key. Whoever adds a path here opens it to the world."""
 NOT_IN = {401, 403, 429}
 ROLES = ("nobody", "guess", "near miss", "revoked", "expired", "elsewhere", "user", "scoped", "site", "admin")
@@ -69,7 +69,7 @@ def _expected(role: str, path: str) -> set[int]:
 def _cells(office: Office) -> list[tuple[str, str]]:
     """Every method of every route, the generating endpoints, and what no route has."""
     generating = [("POST", path) for path in ENDPOINTS]
-    others = [("GET", "/"), ("GET", "/admin"), ("GET", "/admin/"), ("GET", "/admin/nothing"), ("PUT", "/v1/models")]
+    others = [("GET", "/admin"), ("GET", "/admin/"), ("GET", "/admin/nothing"), ("PUT", "/v1/models")]
     return [*office.routes, *generating, *others]
 
 
@@ -80,7 +80,12 @@ async def test_every_route(office: Office, reception: Reception, role: str) -> N
     _, target = await reception.key("other")
     wrong: list[str] = []
     for method, path in _cells(office):
-        url = path.replace("{tenant}", "other").replace("{key}", target.id).replace("{model}", "s")
+        url = (
+            path.replace("{tenant}", "other")
+            .replace("{key}", target.id)
+            .replace("{model}", "s")
+            .replace("{file}", "page.css")
+        )
         assert "{" not in url, f"{path} has a parameter that this test must learn"
         answer = await office.ask(method, url, key, b"{}" if method in {"POST", "PATCH"} else b"")
         expected = _expected(role, path)
@@ -92,7 +97,15 @@ async def test_every_route(office: Office, reception: Reception, role: str) -> N
 async def test_the_matrix_knows_every_route(office: Office) -> None:
     """All routes that are open are those listed here, and the routes that this test is about are there at all."""
     paths = {path for _, path in _cells(office)}
-    assert paths >= {"/metrics", "/v1/models", "/admin/tenants/{tenant}", "/admin/keys/{key}/rotate", *OPEN, *ENDPOINTS}
+    assert paths >= {
+        "/metrics",
+        "/v1/models",
+        "/admin/overview",
+        "/admin/tenants/{tenant}",
+        "/admin/keys/{key}/rotate",
+        *OPEN,
+        *ENDPOINTS,
+    }
 
 
 @pytest.mark.parametrize(
