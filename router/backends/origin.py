@@ -6,6 +6,7 @@ Neighbour: :mod:`router.backends.http1` is one such connection.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -16,6 +17,10 @@ from router.backends.http1 import Connection
 _PORTS = {"http": 80, "https": 443}
 _REUSE_S = 30.0
 """``limits.reuse_seconds`` where nobody says otherwise."""
+
+_KEEP_ALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 25_000}
+"""A machine that vanishes says nothing: after 25 s of silence from the other side's kernel,
+what is under way fails, instead of after ``deadlines.total``. Names as in Linux' tcp(7); other systems lack some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ class Origin:
         address = self._address
         try:
             async with asyncio.timeout(self._connect_seconds):
-                _, opened = await loop.create_connection(
+                transport, opened = await loop.create_connection(
                     lambda: Connection(loop),
                     address.host,
                     address.port,
@@ -99,6 +104,7 @@ class Origin:
         except (OSError, TimeoutError) as exc:
             msg = f"cannot connect to {address.host}:{address.port}: {exc or 'timed out'}"
             raise ConnectError(msg) from exc
+        _notice_silence(transport.get_extra_info("socket"))
         return opened
 
     def release(self, connection: Connection) -> None:
@@ -113,3 +119,10 @@ class Origin:
         for kept in self._idle:
             kept.close()
         self._idle.clear()
+
+
+def _notice_silence(connected: socket.socket) -> None:
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEP_ALIVE.items():
+        if hasattr(socket, name):
+            connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httptools
 import pytest
 
@@ -17,6 +19,9 @@ ADDRESSES: dict[str, tuple[str, Address, str]] = {
     "ipv6": ("http://[::1]:8000", Address("::1", 8000, "", tls=False), "[::1]:8000"),
     "foreign-default": ("http://gpu1:443", Address("gpu1", 443, "", tls=False), "gpu1:443"),
 }
+
+KEEP_ALIVE = "02"
+"""The kind of timer, as proc(5) numbers them."""
 
 
 class Reader:
@@ -55,3 +60,19 @@ async def test_nobody_listens() -> None:
         origin = Origin(engine.url, 5)
     with pytest.raises(ConnectError):
         await soon(origin.connection())
+
+
+@pytest.mark.anyio
+async def test_a_machine_that_vanishes_is_noticed() -> None:
+    """The kernel's own clock runs while a connection is silent: it asks the other side's kernel."""
+    async with Engine() as engine:
+        connection = await soon(Origin(engine.url, 5).connection())
+        timers = _timers(Address.parse(engine.url).port)
+        connection.close()
+    assert timers == [KEEP_ALIVE]
+
+
+def _timers(port: int) -> list[str]:
+    """Of connections to a port."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [row[5].split(":")[0] for row in rows if int(row[2].split(":")[1], 16) == port]
