@@ -33,7 +33,10 @@ _STYLE: Final = (
     "color:var(--ink);background:var(--paper)}"
     "table{border-collapse:collapse;margin:1em 0}"
     "th,td{padding:.2em .8em;border-bottom:1px solid var(--rule);text-align:right;overflow-wrap:anywhere}"
-    "th:first-child,td:first-child{text-align:left}"
+    ".words{text-align:left}"
+    "@page{size:A4;margin:18mm}"
+    f"@media print{{:root{{color-scheme:light;--ink:#000;--paper:#fff;--rule:#bbb;{_palette(_LIGHT)}}}"
+    "body{margin:0;max-width:none}tr,svg{break-inside:avoid}h2{break-after:avoid}}"
     "svg{width:100%;max-width:680px;display:block;margin:1em 0;fill:var(--ink)}"
 )
 
@@ -49,11 +52,17 @@ def document(title: str, body: Iterable[str]) -> str:
     )
 
 
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Cells are text, not HTML."""
-    names = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
-    body = ("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><tr>{names}</tr>{''.join(body)}</table>"
+def table(head: Iterable[str], rows: Iterable[Iterable[str]], words: int = 1) -> str:
+    """Cells are text, not HTML; the first ``words`` columns are words, the others figures."""
+    names = "".join(_cell("th", name, words=number < words) for number, name in enumerate(head))
+    body = ("".join(_cell("td", cell, words=number < words) for number, cell in enumerate(row)) for row in rows)
+    return f"<table><tr>{names}</tr>{''.join(f'<tr>{cells}</tr>' for cells in body)}</table>"
+
+
+def _cell(tag: str, text: str, *, words: bool) -> str:
+    scope = ' scope="col"' if tag == "th" else ""
+    side = ' class="words"' if words else ""
+    return f"<{tag}{scope}{side}>{escape(text)}</{tag}>"
 
 
 def lines(title: str, across: Floats, curves: Mapping[str, Floats], axis: str, names: Sequence[str] = ()) -> str:

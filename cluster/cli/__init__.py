@@ -22,6 +22,7 @@ from cluster.cli.loadtest import loadtest
 from cluster.cli.plan import plan
 from cluster.cli.predict import predict
 from cluster.cli.quality import egress, quality
+from cluster.cli.report import report
 from cluster.cli.router import router
 from cluster.cli.run import down, logs, rehearse, status, up
 from cluster.cli.schema import schema
@@ -39,7 +40,7 @@ def freehold() -> None:
 
 for command in (
     *(plan, simulate, predict, calibrate, loadtest, up, rehearse, down, status, logs, chat, route, replay, router),
-    *(keys, tenants, usage, egress, quality, export, backup, restore, schema, helm_values),
+    *(keys, tenants, usage, egress, quality, report, export, backup, restore, schema, helm_values),
     *(deploy, diff, rollback, gpus),
 ):
     freehold.add_command(command)

@@ -28,10 +28,10 @@ FACTS: Final = {
         FROM usage_days WHERE day >= :since AND day < :until GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
     """,
     "tenants": """
-        SELECT tenant, model, outcome,
+        SELECT tenant, model, reason, outcome,
             sum(requests)::bigint AS requests, sum(prompt_tokens + completion_tokens)::bigint AS tokens,
             sum(cost_micros)::bigint AS cost_micros, sum(baseline_micros)::bigint AS baseline_micros
-        FROM usage_days WHERE day >= :since AND day < :until GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+        FROM usage_days WHERE day >= :since AND day < :until GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
     """,
     "egress": """
         SELECT model, host, reason, count(DISTINCT request_id) AS requests, count(*) AS bodies,
@@ -57,6 +57,10 @@ FACTS: Final = {
             FROM replica_spans WHERE until > :since AND since < :until
         ) AS spans
         GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    """,
+    "recorded": """
+        SELECT extract(epoch FROM min(greatest(since, :since)))::float8 AS since
+        FROM replica_spans WHERE until > :since AND since < :until
     """,
     "kept": """
         SELECT to_char(min(day) AT TIME ZONE 'UTC', 'YYYY-MM') AS first_month,

@@ -70,7 +70,7 @@ def told(file: Path) -> dict[str, int]:
 
 
 async def record(store: Store, fleet: Fleet, replicas: Mapping[str, int]) -> None:
-    """So many replicas run now, on what the fleet file names; models that run elsewhere are left out.
+    """So many replicas run now, on what the fleet file names; models that run elsewhere, also in truth, are left out.
 
     Raises:
         StoreUnavailableError: the database is away.
@@ -85,7 +85,7 @@ async def record(store: Store, fleet: Fleet, replicas: Mapping[str, int]) -> Non
             "most": max(model.replicas.max, replicas[name]),
         }
         for name, model in fleet.models.items()
-        if name in replicas and model.runs_here
+        if name in replicas and model.runs_here and not model.is_outside
     ]
     async with store.begin() as connection:
         await connection.execute(_RECORD, {"rows": orjson.dumps(rows).decode(), "gap": GAP_S})

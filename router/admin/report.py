@@ -36,7 +36,7 @@ class ReportSteps:
         if since <= now < until:
             await sum_up(self._store, self._fleet.slo, now.date())
         facts = await facts_of(self._store, since, until)
-        [left], [kept] = facts["left"], facts["kept"]
+        [left], [recorded], [kept] = facts["left"], facts["recorded"], facts["kept"]
         priced = {name for name, model in self._fleet.models.items() if model.is_outside}
         judged = await quality(self._store, "tier", None, Period(first, following))
         return {
@@ -48,9 +48,10 @@ class ReportSteps:
             "whole": until <= now,
             "outside": sorted(priced | {row["model"] for row in facts["egress"]}),
             "left_requests": left["requests"],
+            "recorded_since": recorded["since"],
             **kept,
             "quality": [quality_card(row) for row in judged],
-            **{name: rows for name, rows in facts.items() if name not in {"left", "kept"}},
+            **{name: rows for name, rows in facts.items() if name not in {"left", "recorded", "kept"}},
         }
 
 

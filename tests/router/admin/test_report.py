@@ -71,9 +71,9 @@ async def test_sums_are_those_of_the_rows(asked: Bank) -> None:
     """Every count and every millionth of a dollar, by tenant and model, and what left, is what the rows add up to."""
     facts = (await month(asked)).json
     rows = await asked.rows(
-        "SELECT tenant, model, outcome, count(*) AS requests, sum(prompt_tokens + completion_tokens) AS tokens, "
-        "sum(cost_micros) AS cost_micros, sum(baseline_micros) AS baseline_micros FROM ledger GROUP BY 1, 2, 3 "
-        "ORDER BY 1, 2, 3"
+        "SELECT tenant, model, reason, outcome, count(*) AS requests, "
+        "sum(prompt_tokens + completion_tokens) AS tokens, sum(cost_micros) AS cost_micros, sum(baseline_micros) AS baseline_micros FROM ledger "
+        "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
     )
     assert facts["tenants"] == [{name: _whole(value) for name, value in row.items()} for row in rows]
     for name in ("requests", "cost_micros", "baseline_micros"):

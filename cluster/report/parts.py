@@ -1,0 +1,52 @@
+"""What a section is made of: sentences, tables, plots; and how a share is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from cluster.drawing import Floats
+
+_NEARLY: Final = 0.9995
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells are text, whatever they hold."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: int = 1
+    """So many columns, the first ones, are words; the others are figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """A plot of lines; markdown has none."""
+
+    title: str
+    across: Floats
+    curves: Mapping[str, Floats]
+    axis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """A plot of bars; markdown has none."""
+
+    title: str
+    values: Mapping[str, float]
+    axis: str
+
+
+Part = str | Table | Curves | Bars
+
+
+def percent(share: float | None) -> str:
+    """With one decimal; a share that is not all of it never reads as 100 %."""
+    if share is None:
+        return "unknown"
+    if _NEARLY <= share < 1:
+        return "> 99.9 %"
+    return f"{100 * share:.1f} %"
