@@ -45,7 +45,7 @@ class Window:
 def figures(columns: Columns, window: Window, slo: Slo) -> Figures:
     """Of all samples of a run, or of one part of them."""
     begun = window.begun(columns)
-    ended = columns.at(columns.complete & (columns.end_s >= window.since_s) & (columns.end_s < window.until_s))
+    ended = columns.at(columns.complete & (columns.end_s >= window.since_s) & (columns.end_s <= window.until_s))
     judged = int((~begun.cancelled).sum())
     good = int(held(begun, slo).sum())
     found: Figures = {
