@@ -13,6 +13,7 @@ from rich.table import Table
 from loadtests.compare import Comparison
 from loadtests.junit import junit
 from loadtests.page import page
+from loadtests.predicted import Prediction
 from loadtests.result import Result
 
 _PIPE_WIDTH: Final = 140
@@ -46,6 +47,7 @@ def tell(result: Result) -> None:
     for tier, figures in (*result.tiers.items(), ("all", result.metrics)):
         table.add_row(tier or "-", *(_shown(figures.get(name)) for name in (*_FIGURES, *_MORE)))
     _show(table)
+    _tell_prediction(result.prediction)
     console = _console()
     side = result.generator
     if side.ceiling_chunks_per_core_s:
@@ -61,10 +63,25 @@ def tell(result: Result) -> None:
     console.print("passed" if result.passed else "failed")
 
 
+def _tell_prediction(prediction: Prediction) -> None:
+    """Predicted, measured, error in percent."""
+    table = Table("tier", "figure", box=SIMPLE_HEAD)
+    for name in ("measured", "simulated", "error %", "planned", "error %"):
+        table.add_column(name, justify="right")
+    for row in prediction.rows:
+        errors = (row.error_percent, row.planned_error_percent)
+        shown = (_shown(row.predicted), _shown(errors[0]), _shown(row.planned), _shown(errors[1]))
+        table.add_row(row.tier, row.figure, _shown(row.measured), *shown)
+    if prediction.rows:
+        _show(table)
+    for tier, why in prediction.not_predicted.items():
+        _console().print(f"{tier}: no prediction is possible: {why}.")
+
+
 def tell_comparison(comparison: Comparison) -> None:
     """Figure by figure."""
     table = Table("figure", box=SIMPLE_HEAD)
-    for name in (comparison.a, comparison.b, "difference", "percent", "95 % interval", "verdict"):
+    for name in (comparison.a, comparison.b, "difference", "percent", "interval", "verdict"):
         table.add_column(name, justify="right")
     for one in comparison.differences:
         within = "-" if one.low is None else f"{_shown(one.low)} to {_shown(one.high)}"

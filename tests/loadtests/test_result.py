@@ -34,7 +34,7 @@ def mixed(tmp_path: Path) -> Result:
 
 
 def test_the_published_schema_is_that_of_the_code() -> None:
-    """Whoever changes a field writes the file anew: freehold loadtest schema > loadtests/result.schema.json."""
+    """Whoever changes a field writes the file anew, as ``json.dumps(schema(), indent=2)``."""
     assert json.loads(SCHEMA.read_text()) == schema()
 
 
