@@ -11,10 +11,11 @@ from collections.abc import Iterator
 
 from pydantic import JsonValue
 
-from cluster.errors import UsageError
+from cluster.errors import CatalogError, UsageError
 from cluster.kube.gpus.inventory import PRODUCT, PRODUCTS
 from cluster.kube.values import Database, Gateway, GpuProfile, HostedKey, ModelRelease, SecretKey, Values
 from cluster.kube.values.engines import Engines, Mode
+from cluster.latency.replica import misfit, replica_of
 from cluster.spec import Engine, Fleet, Model
 from cluster.spec.base import FieldPath, dotted
 from cluster.spec.slug import slug
@@ -102,6 +103,18 @@ def _model_misfits(model: Model, mode: Mode) -> Iterator[tuple[FieldPath, str]]:
         yield ("engine_args", "tensor_parallel_size"), why
     if count > GPUS_PER_NODE and mode is Mode.PLAIN:
         yield ("accelerator", "count"), f"a plain engine runs on one node of {GPUS_PER_NODE} GPUs; use --mode ray"
+    if mode is not Mode.SIMULATED and (why := _overflow(model)):
+        yield (), why
+
+
+def _overflow(model: Model) -> str:
+    """Why vLLM would not start for want of memory; empty where it would, and where nobody has figures."""
+    if model.engine is not Engine.VLLM or model.accelerator.type == _CPU:
+        return ""
+    try:
+        return misfit(replica_of(model))
+    except CatalogError:
+        return ""
 
 
 STARTED = {Engine.VLLM, Engine.SIMULATED}

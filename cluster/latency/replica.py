@@ -19,7 +19,7 @@ from cluster.latency.overheads import overheads
 from cluster.latency.plain import plain
 from cluster.latency.roofline import Roofline, roofline
 from cluster.latency.timing import EngineTiming
-from cluster.memory import Budget, Replica, budget
+from cluster.memory import Replica, budget
 from cluster.spec import Model
 
 Found = TypeVar("Found")
@@ -58,10 +58,9 @@ def calibration_key(model: Model) -> str:
 
 
 def _on_gpus(replica: Replica) -> Roofline:
-    room = budget(replica)
-    if not room.fits:
-        raise CatalogError(_too_large(replica, room))
-    return roofline(replica, overheads(replica.engine), room, learned(replica).factor)
+    if why := misfit(replica):
+        raise CatalogError(why)
+    return roofline(replica, overheads(replica.engine), budget(replica), learned(replica).factor)
 
 
 def replica_of(model: Model, on: str = "", tp: int = 0, stored_as: str = "") -> Replica:
@@ -127,7 +126,11 @@ def _on_cpu(model: Model) -> CpuTiming:
     )
 
 
-def _too_large(replica: Replica, room: Budget) -> str:
+def misfit(replica: Replica) -> str:
+    """Why its GPUs cannot hold it and one sequence of full length, with the way out; empty where they can."""
+    room = budget(replica)
+    if room.fits:
+        return ""
     need = (room.weights + room.activations + room.adapters) / 1e9
     return (
         f"accelerator: {replica.model.name} in {replica.quant.name} does not fit {replica.gpus} x {replica.gpu.name}: "
