@@ -184,15 +184,13 @@ def diff(ctx: click.Context, /, file: Path, *, as_json: bool, **given: Any) -> N
     helm, api = _place(given)
     found = differences(draft(_order(file, given), helm, api), helm, api, api.place.namespace)
     if as_json:
-        echo_json({"release": _changes(found.release), "drift": _changes(found.drift)})
+        facts = {"release": found.release, "drift": found.drift, "kept": found.kept}
+        echo_json({name: [asdict(one) for one in changes] for name, changes in facts.items()})
     else:
         _list("deploy would change", found.release)
-        _list("changed by hand since the last deploy, which would be changed back", found.drift)
-    ctx.exit(1 if found.release or found.drift else 0)
-
-
-def _changes(changes: tuple[Change, ...]) -> list[dict[str, str]]:
-    return [asdict(one) for one in changes]
+        _list("changed by hand, and a deploy would change it back", found.drift)
+        _list("added by hand, and a deploy would keep it", found.kept)
+    ctx.exit(1 if found.release or found.drift or found.kept else 0)
 
 
 def _list(title: str, changes: tuple[Change, ...]) -> None:

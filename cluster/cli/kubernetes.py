@@ -130,7 +130,7 @@ def release_status(api: Api, release: str, *, watch: bool, as_json: bool) -> boo
     with Live(api, release, api.place.namespace, models_by_slug(api, release)) as live:
         rows = live.rows()
         if not rows and live.troubles:
-            raise KubernetesError("\n".join(live.troubles))
+            raise KubernetesError(live.troubles[0])
         if not rows:
             where = f"namespace {api.place.namespace!r} of context {api.place.context!r}"
             msg = (

@@ -8,6 +8,7 @@ becomes a :class:`~cluster.errors.KubernetesError` that names the object and the
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -64,7 +65,8 @@ class Api:
 
         """
         try:
-            contexts, current = config.list_kube_config_contexts()
+            file = os.environ.get("KUBECONFIG")
+            contexts, current = config.list_kube_config_contexts(file)
             named = {item["name"]: item for item in contexts}
             chosen = named.get(context) if context else current
             if chosen is None:
@@ -72,7 +74,7 @@ class Api:
                 raise UsageError(msg)
             settings = client.Configuration()
             settings.retries = False
-            api_client = config.new_client_from_config(context=chosen["name"], client_configuration=settings)
+            api_client = config.new_client_from_config(file, chosen["name"], client_configuration=settings)
         except config.ConfigException as exc:
             msg = f"no usable kubeconfig ({exc}); set KUBECONFIG, or make one as your cluster's vendor says"
             raise UsageError(msg) from exc
@@ -174,10 +176,16 @@ class Api:
             cause = expired(self._credentials) or "its token or certificate is not accepted; it may have expired"
             text = f"{self.place.server} does not know {who}: {cause}\nlog in again, or get a new kubeconfig"
         elif status == _FORBIDDEN:
-            text = f"{who} may not: {reason}\nask for the rights in helm/roles.yaml"
+            text = f"{reason} (context {self.place.context!r})"
+            text += "\nask for the rights in helm/roles.yaml" if lacks_right(reason) else ""
         else:
             text = f"{path}: {reason}"
         return KubernetesError(text, status)
+
+
+def lacks_right(reason: str) -> bool:
+    """Whether a 403 is about rights; others are of quotas, admission and policies."""
+    return " cannot " in reason
 
 
 def _check(answer: urllib3.BaseHTTPResponse, path: str, api: Api) -> None:
@@ -193,6 +201,6 @@ def _check(answer: urllib3.BaseHTTPResponse, path: str, api: Api) -> None:
 
 def _credentials(settings: client.Configuration) -> tuple[str, str]:
     """The token, and the client's certificate as PEM."""
-    token = str((settings.api_key or {}).get("authorization") or "").removeprefix("Bearer ")
+    token = str((settings.api_key or {}).get("BearerToken") or "").removeprefix("Bearer ")
     file = Path(settings.cert_file) if settings.cert_file else None
     return token, file.read_text() if file and file.is_file() else ""

@@ -92,7 +92,7 @@ def main() -> None:
         made: dict[str, Any] = {"metadata": {"name": name, "labels": {MARK: "yes"}}}
         proxy.ask("POST", PATH, json.dumps(made).encode()).read()
     seen.start()
-    _until(lambda: len(seen.items()) == 2)  # noqa: PLR2004 - both
+    _until(lambda: len(seen.items()) == 2)
     _until(lambda: proxy.watching)
     proxy.ask("DELETE", f"{PATH}/gone").read()
     _until(lambda: len(seen.items()) == 1)

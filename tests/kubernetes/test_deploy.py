@@ -30,6 +30,7 @@ models:
 tiers: { small: [qwen3-8b] }
 gateway: { deadlines: { first_token: 5, between_tokens: 5, total: 10 } }
 """
+TEAM = ("--set", "gateway.service.annotations.team=llm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,23 +116,20 @@ def test_status_of_a_release(terminal: Terminal, deployed: object) -> None:
 
 
 def test_diff_finds_what_a_hand_did_and_rollback_undoes_a_deploy(terminal: Terminal, deployed: object) -> None:
-    """A field that was changed is named with both values, one that was added with who did it; then back to revision 1."""
+    """A field that was changed is named with both values, one that was added with who did it; then back to before."""
     assert deployed
     gateway = ["kubectl", "--namespace", NAMESPACE, "set", "env", "deployment/freehold-gateway"]
     terminal.cluster.run(*gateway, "API_TOKEN=hunter2", "TMPDIR=/var/tmp")
-    code, found = terminal.json("diff", *terminal.order("--set", "gateway.minAvailable=0", "--set", "labels.team=llm"))
+    code, found = terminal.json("diff", *terminal.order(*TEAM))
     assert code == 1
-    assert {
-        "object": "Deployment/freehold-gateway",
-        "field": "metadata.labels.team",
-        "before": "",
-        "after": '"llm"',
-    } in (found["release"])
+    assert [(one["object"], one["field"], one["after"]) for one in found["release"]] == [
+        ("Service/freehold", "metadata.annotations", '{"team": "llm"}')
+    ]
     fields = {one["field"].rpartition("containers[gateway].")[2]: one for one in found["drift"] + found["kept"]}
     assert fields["env[TMPDIR].value"]["after"] == '"/tmp"'
     assert "kubectl" in fields["env[API_TOKEN].value"]["after"]
     assert "hunter2" not in json.dumps(found)
-    terminal.freehold("deploy", *terminal.order("--set", "labels.team=llm", "--timeout", "90"))
+    terminal.freehold("deploy", *terminal.order(*TEAM, "--timeout", "90"))
     code, back = terminal.json("rollback", "--timeout", "90")
     assert (code, back["of"], back["revision"], back["ready"]) == (0, 1, 3, True)
 
@@ -161,7 +159,7 @@ def test_ray_without_its_operator_is_refused(terminal: Terminal) -> None:
 
 
 def test_who_is_not_let_in_is_told_why(terminal: Terminal, tmp_path: Path) -> None:
-    """A token that has expired, by its own date; a user without rights, by what is missing; an address without a server."""
+    """A token that has expired, by its date; a user without rights, by what is missing; an address, by its silence."""
     key = load_pem_private_key((terminal.cluster.folder / "pki" / "sa.key").read_bytes(), None)
     assert isinstance(key, rsa.RSAPrivateKey)
     old = terminal.freehold("gpus", user=_kubeconfig(terminal.cluster, tmp_path / "old", _expired_token(key)))

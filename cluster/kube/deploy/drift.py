@@ -13,7 +13,6 @@ from cluster.kube.deploy.wanted import name_of
 Object = dict[str, Any]
 _MASK = "(not shown)"
 _SECRET = re.compile(r"(?i)(secret|password|passwd|token|pepper|credential|api_?key|private)")
-_BY_NAME = {"name", "containerPort", "key"}
 _NOISE = {"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"}
 _LONGEST = 120
 
@@ -53,6 +52,36 @@ def bare(item: Object) -> Object:
     """An object without what the API server keeps for itself."""
     metadata = {key: value for key, value in item.get("metadata", {}).items() if key not in _NOISE}
     return {key: value for key, value in item.items() if key != "status"} | {"metadata": metadata}
+
+
+def foreign(item: Object) -> Iterator[Change]:
+    """Fields that somebody set by hand and that a deploy would keep, because the release never had them.
+
+    From the API server's books of who set what (``managedFields``); controllers and operators are no hands.
+    """
+    for entry in item.get("metadata", {}).get("managedFields") or ():
+        manager = entry.get("manager", "")
+        if entry.get("subresource") or _MACHINES.search(manager):
+            continue
+        for path in _owned(entry.get("fieldsV1") or {}, ""):
+            if not path.startswith(("status", "metadata.annotations.kubectl", "metadata.annotations.deployment")):
+                yield Change(name_of(item), path, "", f"set by {manager}, stays")
+
+
+_MACHINES = re.compile(r"^(helm|freehold)|controller|operator|keda|autoscaler|kubelet|scheduler")
+
+
+def _owned(fields: Object, path: str) -> Iterator[str]:
+    inner = {key: value for key, value in fields.items() if key != "."}
+    if not inner and path:
+        yield path
+    for key, value in inner.items():
+        kind, _, name = key.partition(":")
+        if kind == "k":
+            named = json.loads(name)
+            yield from _owned(value, f"{path}[{named.get('name') or next(iter(named.values()))}]")
+        elif kind == "f":
+            yield from _owned(value, f"{path}.{name}" if path else name)
 
 
 _NOTHING = object()

@@ -79,7 +79,7 @@ def check(asked: Request, facts: Facts, served: Kinds) -> tuple[Check, ...]:
         *_gpu_names(asked, facts),
         *_fit(asked, facts),
         *_quotas(asked, facts),
-        *_refusals(facts),
+        *_refusals(asked, facts),
     ]
     return tuple(found)
 
@@ -289,13 +289,22 @@ def _over(quota: Quota, need: dict[str, float], facts: Facts) -> Iterator[Check]
             )
 
 
-def _refusals(facts: Facts) -> list[Check]:
+def _refusals(asked: Request, facts: Facts) -> list[Check]:
     """Objects are tried one by one; the same reason is told once."""
     by_reason: dict[str, list[str]] = {}
-    for name, why in facts.refusals.items():
-        by_reason.setdefault(re.sub(re.escape(name.partition("/")[2]), "…", why), []).append(name)
+    lacking = [name for name, refusal in facts.refusals.items() if refusal.lacks_right]
+    for name, refusal in facts.refusals.items():
+        if name not in lacking:
+            by_reason.setdefault(refusal.why.replace(name.partition("/")[2], "…"), []).append(name)
     problems = [
-        Check("dry run", Verdict.FAILS, f"the API server would refuse {', '.join(names)}: {facts.refusals[names[0]]}")
+        Check(
+            "dry run", Verdict.FAILS, f"the API server would refuse {', '.join(names)}: {facts.refusals[names[0]].why}"
+        )
         for names in by_reason.values()
     ]
+    if lacking:
+        refused = ", ".join(dict.fromkeys(name.partition("/")[0] for name in lacking))
+        first = facts.refusals[lacking[0]].why.splitlines()[0]
+        fix = f"ask for the Role freehold-deployer of helm/roles.yaml in namespace {asked.namespace}"
+        problems.append(Check("rights", Verdict.FAILS, f"no right to make or change {refused}: {first}", fix))
     return _held("dry run", problems, "the API server would take every object")

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import cluster
 from cluster.errors import HelmError, KubernetesError, UsageError
 from cluster.kube import chart
-from cluster.kube.deploy.drift import Change, bare, changes
+from cluster.kube.deploy.drift import Change, bare, changes, foreign
 from cluster.kube.deploy.helm import Given, Helm
 from cluster.kube.deploy.preflight import Check, Request, check
 from cluster.kube.deploy.survey import Asked, Kinds, discover, survey
@@ -147,6 +147,8 @@ class Differences:
     """From what was deployed to what the fleet file says."""
     drift: tuple[Change, ...]
     """From what runs to what was deployed: what somebody changed by hand, and a deploy would change back."""
+    kept: tuple[Change, ...]
+    """What somebody added by hand, and a deploy would keep."""
 
 
 class Deployed(Protocol):
@@ -160,12 +162,20 @@ def differences(made: Draft, helm: Deployed, api: Asked, namespace: str) -> Diff
     """Compare the fleet file with what was deployed, and that with what runs."""
     deployed = helm.manifest() or ()
     served = discover(api, dict.fromkeys(version for version, _ in kinds(deployed)))
-    live, meant = [], []
+    live: list[Object] = []
+    meant: list[Object] = []
+    kept: list[Change] = []
     for item in deployed:
-        if (item["apiVersion"], item["kind"]) in served.served:
-            path = served.path(item, namespace)
-            now = api.find(path)
-            if now is not None:
-                live.append(bare(now))
-            meant.append(bare(api.apply_dry(path, item)) if now is not None else item)
-    return Differences(changes(deployed, made.rendered), changes(live, meant))
+        if (item["apiVersion"], item["kind"]) not in served.served:
+            continue
+        path = served.path(item, namespace)
+        now = api.find(path)
+        meant.append(bare(api.apply_dry(path, item)) if now else item)
+        if now:
+            live.append(bare(now))
+            kept += foreign(now)
+    changed = changes(live, meant)
+    back = {(one.object, one.field) for one in changed}
+    return Differences(
+        changes(deployed, made.rendered), changed, tuple(one for one in kept if (one.object, one.field) not in back)
+    )

@@ -20,7 +20,7 @@ Object = dict[str, Any]
 Found = TypeVar("Found")
 INSTANCE = "app.kubernetes.io/instance"
 OPERATOR_NAMESPACE = "kuberay-system"
-_FORBIDDEN, _NOT_FOUND = 403, 404
+_FORBIDDEN = 403
 
 
 class Asked(Protocol):
@@ -46,6 +46,15 @@ class Quota:
     name: str
     hard: Amounts
     used: Amounts
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the API server would not take an object."""
+
+    why: str
+    lacks_right: bool
+    """Whether it is this user whom it would not take it from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +93,8 @@ class Facts:
     """Those that the release names and that are there."""
     operators: tuple[str, ...] | None
     """KubeRay operators' images."""
-    refusals: Mapping[str, str]
-    """Objects that the API server would not take, and why."""
+    refusals: Mapping[str, Refusal]
+    """Objects that the API server would not take."""
 
 
 def root_of(version: str) -> str:
@@ -114,7 +123,7 @@ def survey(api: Asked, release: str, namespace: str, rendered: tuple[Object, ...
     made, named = claims(rendered)
     facts = Facts(
         namespace_exists=exists is not False,
-        nodes=_allowed(lambda: _nodes(api, {pod["metadata"]["uid"] for pod in own_pods})),
+        nodes=_allowed(lambda: read_nodes(api, {pod["metadata"]["uid"] for pod in own_pods})),
         own=_total(own_pods),
         quotas=_allowed(lambda: tuple(map(_quota, api.list(f"{home}/resourcequotas").items))),
         storage_classes=_allowed(lambda: _storage_classes(api)) if made else {},
@@ -133,10 +142,6 @@ def _allowed(ask: Callable[[], Found]) -> Found | None:
         if exc.status == _FORBIDDEN:
             return None
         raise
-
-
-def _nodes(api: Asked, own: set[str]) -> tuple[Node, ...]:
-    return read_nodes(api, own)
 
 
 def read_nodes(api: Asked, without: Iterable[str] = ()) -> tuple[Node, ...]:
@@ -182,7 +187,7 @@ def _operators(api: Asked) -> tuple[str, ...] | None:
     return None
 
 
-def _refusals(api: Asked, served: Kinds, namespace: str, rendered: Iterable[Object]) -> dict[str, str]:
+def _refusals(api: Asked, served: Kinds, namespace: str, rendered: Iterable[Object]) -> dict[str, Refusal]:
     """Apply everything without applying it: rights, quotas of objects, admission and unknown fields all speak up."""
     refused = {}
     for item in rendered:
@@ -192,5 +197,6 @@ def _refusals(api: Asked, served: Kinds, namespace: str, rendered: Iterable[Obje
             except KubernetesError as exc:
                 if not exc.status:
                     raise
-                refused[name_of(item)] = str(exc)
+                lacks = exc.status == _FORBIDDEN and " cannot " in str(exc)
+                refused[name_of(item)] = Refusal(str(exc), lacks)
     return refused

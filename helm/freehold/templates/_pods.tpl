@@ -85,10 +85,10 @@ limits: {memory: {{ ternary "1Gi" "16Gi" (eq .root.Values.engines.mode "simulate
 requests:
   cpu: {{ mulf (include "freehold.cores" $profile.cpu) $gpus | quote }}
   memory: {{ include "freehold.times" (dict "amount" $profile.memory "by" $gpus) }}
-  {{ $profile.resource }}: {{ $gpus }}
+  {{ $profile.resource }}: {{ $gpus | quote }}
 limits:
   memory: {{ include "freehold.times" (dict "amount" $profile.memory "by" $gpus) }}
-  {{ $profile.resource }}: {{ $gpus }}
+  {{ $profile.resource }}: {{ $gpus | quote }}
 {{- end -}}
 {{- end }}
 

@@ -120,7 +120,7 @@ def test_ray_gets_what_the_fleet_file_says(tmp_path: Path) -> None:
     assert large["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
     assert large["autoscalerOptions"]["version"] == "v2"
     assert large["authOptions"]["mode"] == "token"
-    assert worker["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == 2
+    assert worker["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "2"
     assert worker["tolerations"][0]["key"] == "nvidia.com/gpu"
     assert worker["nodeSelector"] == {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
 
@@ -143,7 +143,7 @@ def test_a_model_larger_than_a_node_has_several_pods(tmp_path: Path) -> None:
     services = [item for item in objects(tmp_path, given) if item["kind"] == "RayService"]
     group = services[1]["spec"]["rayClusterConfig"]["workerGroupSpecs"][0]
     assert group["numOfHosts"] == 2
-    assert group["template"]["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == 8
+    assert group["template"]["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "8"
 
 
 @pytest.mark.parametrize(
