@@ -5,6 +5,7 @@ Whatever a name holds, it comes out as text. Who reads a page without colours ha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Final
@@ -20,6 +21,7 @@ _WIDE, _HIGH, _LEFT, _EDGE, _TOP = 680, 300, 70, 40, 54
 _LEGEND: Final = 150
 """Width of one curve's name."""
 _TICKS: Final = 5
+_ROUND: Final = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
 
 def _palette(colours: Sequence[str]) -> str:
@@ -68,7 +70,7 @@ def _cell(tag: str, text: str, *, words: bool) -> str:
 def lines(title: str, across: Floats, curves: Mapping[str, Floats], axis: str, names: Sequence[str] = ()) -> str:
     """Curves over ``across``, from 0 up, with gaps where they are NaN; ``names`` stand below in place of numbers."""
     finite = [curve[np.isfinite(curve)] for curve in curves.values()]
-    top = max((float(values.max()) for values in finite if len(values)), default=1.0) or 1.0
+    top = _rounded(max((float(values.max()) for values in finite if len(values)), default=0.0))
     low, high = (float(across[0]), float(across[-1])) if len(across) else (0.0, 1.0)
     wide, tall = _WIDE - _LEFT - _EDGE, _HIGH - _EDGE - _TOP
     x = _LEFT + (across - low) / ((high - low) or 1) * wide
@@ -89,7 +91,7 @@ def lines(title: str, across: Floats, curves: Mapping[str, Floats], axis: str, n
 
 def bars(title: str, values: Mapping[str, float], axis: str) -> str:
     """One bar a name, from 0 up, its value above it."""
-    top = max(values.values(), default=1.0) or 1.0
+    top = _rounded(max(values.values(), default=0.0))
     wide, tall = (_WIDE - _LEFT - _EDGE) / max(1, len(values)), _HIGH - _EDGE - _TOP
     parts = [_axes(title, axis, top)]
     for number, (name, value) in enumerate(values.items()):
@@ -101,6 +103,14 @@ def bars(title: str, values: Mapping[str, float], axis: str) -> str:
             f'<text x="{x + wide / 2:.1f}" y="{_HIGH - _EDGE + 16}" text-anchor="middle">{escape(name)}</text>'
         )
     return "".join([*parts, "</svg>"])
+
+
+def _rounded(most: float) -> float:
+    """The least end of an axis, not below a value, whose ticks are short numbers."""
+    if most <= 0:
+        return 1.0
+    scale = math.pow(10, math.floor(math.log10(most / _TICKS)))
+    return _TICKS * scale * next(step for step in _ROUND if step * scale * _TICKS >= most * (1 - 1e-9))
 
 
 def _colour(number: int) -> str:
@@ -121,7 +131,7 @@ def _axes(title: str, axis: str, top: float) -> str:
     bottom = _HIGH - _EDGE
     ticks = "".join(
         f'<text x="{_LEFT - 6}" y="{bottom - (bottom - _TOP) * part / _TICKS + 4:.0f}" text-anchor="end">'
-        f"{top * part / _TICKS:,.3g}</text>"
+        f"{top * part / _TICKS:,.6g}</text>"
         for part in range(_TICKS + 1)
     )
     return (

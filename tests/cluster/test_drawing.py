@@ -55,3 +55,15 @@ def test_a_page_runs_and_loads_nothing() -> None:
     assert "default-src 'none'" in page
     assert "http" not in page.replace("http-equiv", "")
     assert "prefers-color-scheme:dark" in page
+
+
+@pytest.mark.parametrize(
+    ("most", "ticks"),
+    [(0.0874, ["0", "0.02", "0.04", "0.06", "0.08", "0.1"]), (2490, ["0", "500", "1,000", "1,500", "2,000", "2,500"])],
+    ids=["seconds", "tokens"],
+)
+def test_ticks_are_short_numbers(most: float, ticks: list[str]) -> None:
+    """The axis ends at the least round number that holds every point."""
+    plot = ET.fromstring(lines("t", np.array([0.0, 1.0]), {"c": np.array([0.0, most])}, "s"))  # noqa: S314 - our own
+    left = [text.text for text in plot.iter(f"{SVG}text") if text.get("text-anchor") == "end"]
+    assert left[1:] == ticks
