@@ -18,6 +18,7 @@ from router.backends.slots import ANYONE
 from router.decide.facts import Ask, Terms
 from router.observe.events import Finished
 from router.wire.endpoints import Endpoint
+from router.wire.origin import refuse_foreign_page
 from router.wire.parse import Request
 
 Headers = list[tuple[bytes, bytes]]
@@ -118,8 +119,9 @@ class OpenDesk:
     """Whoever reaches the port may call."""
 
     async def open(self, scope: Scope, endpoint: Endpoint) -> Tab:
-        """Let anyone in."""
-        del scope, endpoint
+        """Let anyone in but other people's web pages."""
+        del endpoint
+        refuse_foreign_page(scope["headers"])
         return OPEN_TAB
 
     def allowed(self, principal: Principal | None) -> Collection[str] | None:

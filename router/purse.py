@@ -20,6 +20,7 @@ from router.desk import Headers, Tab
 from router.observe.events import Finished
 from router.wire.endpoints import Endpoint
 from router.wire.errors import Refusal
+from router.wire.origin import refuse_foreign_page
 
 _DAY_S = 86_400
 
@@ -35,8 +36,9 @@ class Purse:
         self.spent = self.reserved = 0
 
     async def open(self, scope: Scope, endpoint: Endpoint) -> Tab:
-        """Let anyone in."""
-        del scope, endpoint
+        """Let anyone in but other people's web pages."""
+        del endpoint
+        refuse_foreign_page(scope["headers"])
         return PurseTab(self)
 
     def allowed(self, principal: Principal | None) -> Collection[str] | None:

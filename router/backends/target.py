@@ -162,24 +162,37 @@ class Target:
             return self.breaker.available
         return await self._small(b"GET", b"/v1/models", b"") is not None
 
+    async def figures(self) -> bytes:
+        """An engine's metrics in Prometheus' text, of one replica; empty where there are none, or a model may sleep."""
+        if not self.model.runs_here or self.model.may_sleep:
+            return b""
+        return await self._short(b"GET", b"/metrics", b"")
+
     async def _small(self, method: bytes, path: bytes, body: bytes) -> object:
         """One short JSON exchange; None when it fails in whatever way."""
         try:
-            try:
-                return await self._short(method, path, body)
-            except StaleError:
-                return await self._short(method, path, body)
-        except (UpstreamError, orjson.JSONDecodeError):
+            return orjson.loads(await self._short(method, path, body))
+        except orjson.JSONDecodeError:
             return None
 
-    async def _short(self, method: bytes, path: bytes, body: bytes) -> object:
+    async def _short(self, method: bytes, path: bytes, body: bytes) -> bytes:
+        """One short exchange; empty when it fails in whatever way."""
+        try:
+            try:
+                return await self._exchanged(method, path, body)
+            except StaleError:
+                return await self._exchanged(method, path, body)
+        except UpstreamError:
+            return b""
+
+    async def _exchanged(self, method: bytes, path: bytes, body: bytes) -> bytes:
         connection = await self._origin.connection()
         try:
             connection.send(self._origin.head(method, path, len(body)), body)
             connection.expect("first_token", _PROBE_SECONDS)
             await connection.head()
             answer = await connection.read_all(_LONGEST_ANSWER)
-            return orjson.loads(answer) if connection.status == _OK else None
+            return answer if connection.status == _OK else b""
         finally:
             self._origin.release(connection)
 

@@ -12,6 +12,7 @@ from typing import NoReturn
 from cluster.spec import Fleet
 from router.accounts.store import Store
 from router.backends.contract import Backend
+from router.page.caches import Caches
 from router.page.hour import Hour
 from router.page.replicas import Replicas
 from router.page.workers import Gauge, Share, Workers
@@ -33,6 +34,7 @@ class Lookout:
         self.hour, self.replicas = Hour(fleet), Replicas(fleet, home)
         self.store: Store | None = None
         """Where there are accounts; known once the gateway has started."""
+        self.caches = Caches(targets.values())
         self._targets, self._purse = targets, purse
         folder = os.environ.get(_SHARED)
         self._workers = Workers(Path(folder) if folder else None)

@@ -40,6 +40,7 @@ class Overview:
         """By name, as JSON has them."""
         async with self._looking:
             if time.time() - self._found.get("now", 0) > FRESH_S:
+                self._lookout.caches.look()
                 await self._money.look()
                 self._found = self._sections(self._lookout.all())
         return self._found
@@ -85,6 +86,7 @@ class Overview:
             "engine": model.engine.value,
             "hardware": _hardware(model),
             "replicas": _replicas(model, self._lookout.replicas.known.get(name)),
+            "kv_share": self._lookout.caches.used.get(name),
             "in_flight": gauge.in_flight,
             "waiting": gauge.waiting,
             "available": gauge.available,

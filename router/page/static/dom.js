@@ -8,7 +8,7 @@ const number = (digits) => new Intl.NumberFormat("en", { maximumFractionDigits: 
 const compactly = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 const clockly = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
-export const count = (value) => (value == null ? unknown : value < 10000 ? number(1).format(value) : compactly.format(value));
+export const count = (value) => (value == null ? unknown : value < 10000 ? number(value < 100 ? 1 : 0).format(value) : compactly.format(value));
 export const usd = (value) => {
   if (value == null) return unknown;
   const digits = Math.abs(value) < 1 ? 4 : 2;

@@ -148,8 +148,8 @@ function shown(run, at) {
     decision ? candidates(decision) : null);
 }
 
-// Without a trained router nothing has a score, and length decides.
-const score = (value, decision) => (value == null ? (decision ? "none: length or a rule decided" : null) : value.toFixed(3));
+// Only a trained router gives one, to requests for auto.
+const score = (value, decision) => (value == null ? (decision ? "none" : null) : value.toFixed(3));
 
 const candidates = ({ candidates }) => candidates?.length > 1 ? div({ class: "note" }, "In this order, had it failed:",
   ol({ class: "order" }, candidates.map((one) => li({ key: one.model }, `${one.model} (${one.tier || "no tier"})${one.available ? "" : ", does not answer"}`)))) : null;

@@ -23,13 +23,13 @@ export function tiles({ models, stayed, saved, money, latency, fleet }) {
   const month = money?.month;
   const waiting = sum("waiting");
   const gained = month ? month.saved_usd : saved?.saved_usd;
-  const gainedIn = `${month ? "this month" : "in the last hour"}, before the cost of your GPUs`;
+  const gainedIn = `against ${fleet.outside === "hosted" ? "hosted models" : "Claude"}, ${month ? "this month" : "last hour"}; GPUs not counted`;
   return section({ "aria-label": "At a glance" }, dl({ class: "tiles" },
     tile("Answered here", percent((month ?? { stayed }).stayed.answers), `${percent((month ?? { stayed }).stayed.tokens)} of tokens, ${month ? "this month" : "last hour"}`),
-    tile(`Saved against ${fleet.outside === "hosted" ? "hosted models" : "Claude"}`, gained == null ? "unknown" : usd(gained), gained == null ? "spillover.baseline is not set" : gainedIn),
+    tile("Saved", gained == null ? "unknown" : usd(gained), gained == null ? "spillover.baseline is not set" : gainedIn),
     tile("Output tokens/s", count(sum("output_tokens_per_s")), `${count(sum("prompt_tokens_per_s"))} prompt tokens/s`),
     tile("TTFT p95", seconds(latency.ttft.p95), `p50 ${seconds(latency.ttft.p50)}, last hour`),
-    tile("Time per token p95", seconds(latency.tpot.p95), `p50 ${seconds(latency.tpot.p50)}, last hour`),
+    tile("TPOT p95", seconds(latency.tpot.p95), `p50 ${seconds(latency.tpot.p50)}, last hour`),
     tile("Under way", count(sum("in_flight")), waiting ? `${count(waiting)} waiting` : "nobody waits")));
 }
 
@@ -47,7 +47,7 @@ function memory({ hardware, kv_share }) {
   const what = hardware.count ? `${hardware.count} × ${hardware.type}` : hardware.type;
   const size = hardware.memory_gib ? `, ${count(hardware.memory_gib)} GiB` : "";
   return [
-    fact("A replica's hardware", `${what}${size}`),
+    fact("Each replica", `${what}${size}`),
     fact("KV cache in use", kv_share == null ? "unknown" : percent(kv_share), kv_share == null ? null : meter(kv_share, 1, "KV cache in use")),
   ];
 }
@@ -69,7 +69,7 @@ function card(model, fleet) {
       fact("Under way", span({ class: "figure" }, count(model.in_flight)), model.waiting ? ` and ${count(model.waiting)} waiting` : ""),
       fact("Output tokens/s", span({ class: "figure" }, count(model.output_tokens_per_s))),
       fact("TTFT p50 / p95", `${seconds(model.ttft.p50)} / ${seconds(model.ttft.p95)}`),
-      fact("Per token p50 / p95", `${seconds(model.tpot.p50)} / ${seconds(model.tpot.p95)}`),
+      fact("TPOT p50 / p95", `${seconds(model.tpot.p50)} / ${seconds(model.tpot.p95)}`),
       replicas(model), memory(model)));
 }
 
@@ -127,14 +127,14 @@ export function money({ money, saved, fleet }) {
 export const scaling = ({ scaling, now }) => panel("scaling", "Autoscaling",
   scaling == null ? p({ class: "note" }, "Unknown: this gateway cannot see how many replicas there are.")
     : !scaling.length ? p({ class: "note" }, "No change since this gateway started.")
-    : ol({ class: "log" }, scaling.map((move) => li({ key: `${move.at} ${move.model}` },
+    : ol({ class: "log", tabIndex: 0, "aria-label": "Changes of replicas, the latest first" }, scaling.map((move) => li({ key: `${move.at} ${move.model}` },
         time({ dateTime: new Date(move.at * 1000).toISOString() }, ago(move.at, now)),
         span({ class: "name" }, move.model), span({ class: "figure" }, `${move.before} → ${move.after}`),
         span({ class: "note" }, move.why)))));
 
 export const problems = ({ problems, now }) => panel("problems", "Recent errors",
   !problems.length ? p({ class: "note" }, "None in memory.")
-    : ol({ class: "log" }, problems.map((one) => li({ key: `${one.request_id} ${one.at}` },
+    : ol({ class: "log", tabIndex: 0, "aria-label": "Errors, the latest first" }, problems.map((one) => li({ key: `${one.request_id} ${one.at}` },
         time({ dateTime: new Date(one.at * 1000).toISOString(), title: clock(one.at) }, ago(one.at, now)),
         span({ class: "name" }, one.model || "nobody"), span({ class: "what" }, one.what),
         span({ class: "note" }, one.status ? `status ${one.status}` : "another attempt followed",
