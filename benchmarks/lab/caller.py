@@ -10,7 +10,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 
@@ -32,6 +32,8 @@ class Answer:
     """Whether a gateway had the request, or may have had it."""
     retry_after: int = 0
     """Seconds after which a refused caller may come back."""
+    model: str = ""
+    """That answered."""
 
     @property
     def complete(self) -> bool:
@@ -58,10 +60,11 @@ class Caller:
 
     async def ask(self, gateway: str, body: bytes) -> Answer:
         """Ask once; a gateway that dies meanwhile leaves an answer that is not whole."""
-        status, request_id, retry = 0, "", 0
+        status, request_id, retry, model = 0, "", 0, ""
         try:
             async with self._session.post(gateway + CHAT, data=body, headers=self._headers) as answer:
                 status, request_id = answer.status, answer.headers.get("x-request-id", "")
+                model = answer.headers.get("x-freehold-model", "")
                 retry = int(answer.headers.get("retry-after", 0))
                 data = await answer.read()
                 streamed = answer.content_type == "text/event-stream"
@@ -70,7 +73,12 @@ class Caller:
         except (aiohttp.ClientError, OSError, TimeoutError):
             return Answer(status, request_id, whole=False)
         ended = not streamed or data.rstrip().endswith(b"data: [DONE]")
-        return Answer(status, request_id, ended, retry_after=retry)
+        return Answer(status, request_id, ended, retry_after=retry, model=model)
+
+    async def get(self, url: str) -> Any:  # noqa: ANN401 - JSON
+        """The JSON at an address, whatever its status."""
+        async with self._session.get(url) as answer:
+            return await answer.json()
 
 
 @asynccontextmanager
