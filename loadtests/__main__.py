@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -20,6 +21,23 @@ from loadtests.conduct import Asked, conduct
 from loadtests.order import MIXES
 from loadtests.result import Result, conclude, steady, whole
 from loadtests.tell import Files, tell, tell_comparison
+
+
+class _Seconds(click.ParamType[float]):
+    """``90``, ``90s``, ``5m``, ``1h``."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """In seconds, at least 1."""
+        number, unit = re.fullmatch(r"([\d.]*)(.*)", str(value)).groups()  # type: ignore[union-attr] # fits any line
+        try:
+            seconds = float(number) * {"": 1, "s": 1, "m": 60, "h": 3600}[unit]
+        except (ValueError, KeyError):
+            seconds = 0
+        if not seconds >= 1:
+            self.fail(f"{value} is no duration; such as 90, 90s, 5m or 1h", param, ctx)
+        return seconds
 
 
 @click.group(
@@ -37,10 +55,10 @@ from loadtests.tell import Files, tell, tell_comparison
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="So many requests a second, come what may.")
 @click.option("--trace", type=click.Path(path_type=Path), help="Requests as a trace says: CSV, gzipped or not.")
 @click.option("--burst", is_flag=True, help="With --rate: in bursts, with gaps that vary twice as much.")
-@click.option("--duration", type=click.FloatRange(min=1), default=120, show_default=True, help="Seconds of sending.")
+@click.option("--duration", type=_Seconds(), default="120s", show_default=True, help="Of sending: 90s, 5m, 1h.")
 @click.option("--scenario", type=click.Choice(sorted(MIXES)), default="chat", show_default=True, help="What is asked.")
 @click.option("--slo", "slos", multiple=True, metavar="NAME=VALUE", help="Another promise, as ttft_p95_s=0.5; repeat.")
-@click.option("--url", envvar="FREEHOLD_URL", show_envvar=True, required=True, help="The gateway's address.")
+@click.option("--url", envvar="FREEHOLD_URL", show_envvar=True, default="", help="The gateway's address.")
 @click.option("--model", default="auto", show_default=True, help="A model, a tier, or auto.")
 @click.option("--key-env", "key_envs", multiple=True, metavar="NAME", help="Variable with a tenant's key; repeat.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Same seed, same requests.")
@@ -157,7 +175,7 @@ def _promise(text: str) -> tuple[str, float]:
 def main() -> None:
     """Run the command; an error is one line."""
     try:
-        loadtest(standalone_mode=True)
+        loadtest(prog_name="freehold loadtest")
     except (FreeholdError, OSError) as error:
         click.echo(f"freehold: {error}", err=True)
         sys.exit(error.exit_code if isinstance(error, FreeholdError) else FreeholdError.exit_code)

@@ -104,27 +104,27 @@ class _Stream:
             self._tail.append(piece)
             head += piece
             events, _, rest = head.rpartition(b"\n\n")
-            if any(_bears_token(event) for event in events.split(b"\n\n")):
-                self._first, self._chunks = arrived, 1
+            bearing = sum(map(_bears_token, events.split(b"\n\n")))
+            if bearing:
+                self._first, self._chunks = arrived, bearing
                 return True
             head = rest
         return False
 
     def _to_the_end(self, pieces: Iterator[bytes]) -> bool:
         """Whether to hang up before."""
-        keep, chunks = self._tail.append, self._chunks
         if self._cancel_after is None:
             for piece in pieces:
-                keep(piece)
-                chunks += piece.count(b"data: {")
-            self._chunks = chunks
+                self._tail.append(piece)
+                self._chunks += piece.count(b"data: {")
             return False
-        for piece in pieces:
-            keep(piece)
+        while self._chunks < self._cancel_after:
+            piece = next(pieces, b"")
+            if not piece:
+                return False
+            self._tail.append(piece)
             self._chunks += piece.count(b"data: {")
-            if self._chunks >= self._cancel_after:
-                return True
-        return False
+        return True
 
     def _ended(self) -> Answer:
         lines = [line[6:] for line in b"".join(self._tail).split(b"\n") if line.startswith(b"data: ")]

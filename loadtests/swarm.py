@@ -126,14 +126,14 @@ def _alone(environment: Environment, order: Order, watcher: Watcher) -> float:
 
 
 def _report(environment: Environment, work: Work, saw: Callable[[Sequence[Sample], int], None]) -> float:
-    """Hand out samples as they come, until the run is over; the cores that this process used."""
+    """Hand out samples as they come, until the run is over; the cores that this process used of the duration."""
     time.sleep(max(0.0, -work.now()))
-    cpu = time.process_time()
+    cpu, cores = time.process_time(), 0.0
     while not work.is_over:
         time.sleep(_PAUSE_S)
+        cores = max(cores, (time.process_time() - cpu) / max(work.now(), work.order.duration_s))
         _out(environment, work.take(), work.under_way, saw)
-    cores = (time.process_time() - cpu) / work.now()
-    work.abandon()
+    work.end()
     _out(environment, work.take(), 0, saw)
     return cores
 

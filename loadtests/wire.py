@@ -68,7 +68,7 @@ class Connection:
     def _begin(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._pieces: list[bytes] = []
-        self._heard = self._complete = False
+        self._heard = self._complete = self._stays = False
         self.status = 0
         self.headers: dict[str, str] = {}
 
@@ -96,7 +96,8 @@ class Connection:
         while True:
             while not self._pieces:
                 if self._complete:
-                    self._rest()
+                    if not self._stays:
+                        self.close()
                     return
                 self._receive()
             arrived, self._pieces = self._pieces, []
@@ -132,10 +133,6 @@ class Connection:
             raise CutOffError(msg)
         self._complete = True
 
-    def _rest(self) -> None:
-        if not self._parser.should_keep_alive():
-            self.close()
-
     # -- what the parser calls ------------------------------------------------------------------------------------
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -153,7 +150,7 @@ class Connection:
 
     def on_message_complete(self) -> None:
         """The end."""
-        self._complete = True
+        self._complete, self._stays = True, self._parser.should_keep_alive()
 
 
 def _connected(origin: Origin) -> socket.socket:

@@ -60,9 +60,11 @@ class Work:
         del self._samples[: len(taken)]
         return taken
 
-    def abandon(self) -> None:
-        """Count what is still under way as cut."""
+    def end(self) -> None:
+        """Count what is still under way as cut, and hang up."""
         self._samples.extend(self._sender.abandon())
+        while self._idle:
+            self._idle.pop().close()
 
     def live(self) -> None:
         """One closed-loop user, from the first message to the end of the duration.

@@ -14,8 +14,8 @@ import click
 from cluster.cli.options import endpoint
 from cluster.errors import FreeholdError
 
-_OWN_URL = ("--url", "--help", "-h", "compare")
-"""Words with which nobody needs to look for a fleet."""
+_WITHOUT_FLEET = {"--url", "--help", "-h", "compare"}
+"""Words with which nobody needs to look for the fleet that is up."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
@@ -27,7 +27,7 @@ def loadtest(ctx: click.Context, options: tuple[str, ...]) -> None:
     Options: freehold loadtest --help. Exit code 1 where a promise was not held.
     """
     environment = dict(os.environ)
-    if not any(option.startswith(_OWN_URL) for option in options):
+    if not _WITHOUT_FLEET & {option.partition("=")[0] for option in options}:
         found = endpoint(os.environ.get("FREEHOLD_URL", ""), os.environ.get("FREEHOLD_KEY", ""))
         environment |= {"FREEHOLD_URL": found.url} | ({"FREEHOLD_KEY": found.key} if found.key else {})
     try:
