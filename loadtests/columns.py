@@ -65,9 +65,9 @@ class Columns:
         arrays: list[Any] = [np.array(column, dtype) for column, dtype in zip(columns, types, strict=True)]
         return cls(*arrays)
 
-    def at(self, mask: Mask) -> Self:
-        """Some of them."""
-        return type(self)(*(getattr(self, field.name)[mask] for field in fields(self)))
+    def at(self, places: Mask | Counts) -> Self:
+        """Some of them, or all in another order."""
+        return type(self)(*(getattr(self, field.name)[places] for field in fields(self)))
 
     @property
     def failed(self) -> Mask:

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from cluster.drawing import bars, document, lines, table
+from cluster.drawing import document, lines, table
 from loadtests.figures import Figures
 from loadtests.gates import Gate
 from loadtests.intervals import Floats
@@ -107,8 +107,6 @@ def _plots(result: Result) -> Iterator[str]:
             ("Whole answers against concurrency", {"p95": level.e2e_p95_s}),
         ):
             yield lines(title, users, _curves(curves), "s, by requests under way")
-    if result.errors:
-        yield bars("Requests by error", {name[:24]: float(count) for name, count in [*result.errors.items()][:6]}, "")
 
 
 def _tables(result: Result) -> Iterator[str]:

@@ -109,7 +109,7 @@ def _why_not(fleet: Fleet, models: tuple[str, ...], asked: Columns) -> str:
 
 def _played(fleet: Fleet, asked: Columns, speed: float) -> tuple[Simulation, Columns]:
     """The simulator's run of these requests, and the same requests as it answered them."""
-    asked = asked.at(np.argsort(asked.intended_s, kind="stable"))  # type: ignore[arg-type]  # places, in place of a mask
+    asked = asked.at(np.argsort(asked.intended_s, kind="stable"))
     names = tuple(sorted(set(asked.tier.tolist())))
     cached = (asked.prompt_tokens * fleet.traffic.cached_share).astype(np.int64)
     prompts = np.maximum(1, asked.prompt_tokens)
