@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -41,8 +46,19 @@ async def bank(engines: Trio, outside: Engine, database: str, tmp_path: Path) ->
         "spillover": {"chain": ["c"], "baseline": BASELINE},
         "slo": SLO,
     }
-    async with Running(Fleet.model_validate({**plain, **more}), archive=Archive(database, tmp_path)) as running:
+    fleet = Fleet.model_validate({**plain, **more})
+    (tmp_path / "fleet.json").write_text(fleet.model_dump_json(exclude_unset=True))
+    async with Running(fleet, archive=Archive(database, tmp_path)) as running:
         yield Bank(running, database, (tmp_path / "admin.key").read_text().strip())
+
+
+CENTS = """
+    SELECT coalesce(tenant, 'all') AS who, sum(cost_micros) AS paid, sum(baseline_micros) AS instead,
+        to_char(round(sum(cost_micros) / 1000000.0, 2), 'FM999990.00') AS paid_usd,
+        to_char(round(sum(baseline_micros) / 1000000.0, 2), 'FM999990.00') AS instead_usd
+    FROM ledger GROUP BY ROLLUP (tenant)
+"""
+"""As PostgreSQL's exact numbers round it; no sum of these tests lies on half a cent."""
 
 
 async def month(bank: Bank, query: str = "") -> Response:
@@ -72,8 +88,9 @@ async def test_sums_are_those_of_the_rows(asked: Bank) -> None:
     facts = (await month(asked)).json
     rows = await asked.rows(
         "SELECT tenant, model, reason, outcome, count(*) AS requests, "
-        "sum(prompt_tokens + completion_tokens) AS tokens, sum(cost_micros) AS cost_micros, sum(baseline_micros) AS baseline_micros FROM ledger "
-        "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+        "sum(prompt_tokens + completion_tokens) AS tokens, "
+        "sum(cost_micros) AS cost_micros, sum(baseline_micros) AS baseline_micros "
+        "FROM ledger GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
     )
     assert facts["tenants"] == [{name: _whole(value) for name, value in row.items()} for row in rows]
     for name in ("requests", "cost_micros", "baseline_micros"):
@@ -131,3 +148,37 @@ async def test_a_month_without_anything(asked: Bank) -> None:
     assert (facts["since"][:10], facts["until"][:10], facts["whole"]) == ("2001-02-01", "2001-03-01", True)
     assert (facts["usage"], facts["egress"], facts["traffic"], facts["replicas"]) == ([], [], [], [])
     assert facts["first_month"] == facts["last_month"] != "2001-02"
+
+
+async def test_the_report_reconciles_with_the_ledger_to_the_cent(asked: Bank, tmp_path: Path) -> None:
+    """The real command over the real API prints what independent SQL says in cents, in all and by tenant."""
+    environment = os.environ | {"FREEHOLD_URL": f"http://127.0.0.1:{asked.running.port}", "FREEHOLD_KEY": asked._admin}
+    words = [
+        str(Path(sys.executable).with_name("freehold")),
+        "report",
+        "--fleet",
+        str(tmp_path / "fleet.json"),
+        "--json",
+    ]
+    markdown = tmp_path / "report.md"
+    done = await asyncio.to_thread(
+        lambda: subprocess.run(
+            [*words, "--markdown", str(markdown)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    )
+    assert done.returncode == 0, done.stderr
+    card, text = json.loads(done.stdout), markdown.read_text()
+    sums = {row["who"]: row for row in await asked.rows(CENTS)}
+    whole = sums["all"]
+    assert (card["paid_usd"], card["all_claude_usd"]) == (whole["paid_usd"], whole["instead_usd"])
+    assert (card["paid_micros"], card["all_claude_micros"]) == (whole["paid"], whole["instead"])
+    assert sums.keys() == {"acme", "other", "all"}
+    for who, row in sums.items():
+        [line] = [line for line in text.splitlines() if line.startswith(f"| {who} | ") and "$" in line]
+        assert line.endswith(f"| ${row['paid_usd']} | ${row['instead_usd']} |")
+    assert f"| all on Claude | every answer at spillover.baseline, by the ledger | ${card['all_claude_usd']} |" in text
