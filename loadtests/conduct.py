@@ -13,10 +13,12 @@ from pathlib import Path
 from cluster.demand import read_trace
 from cluster.errors import UsageError
 from cluster.spec import Fleet, Slo
+from loadtests.ceiling import measure
 from loadtests.facts import Ceiling, Run, Sample
 from loadtests.live import Live
 from loadtests.order import Order, fitting
 from loadtests.samples import SampleFile
+from loadtests.sizing import sized
 from loadtests.work import tenants
 
 
@@ -99,13 +101,9 @@ class _Kept:
 
 def conduct(asked: Asked, fleet: Fleet, file: Path, samples: Path) -> Run:
     """Send what was asked for, and write a sample of each request to ``samples``."""
-    slo, order = promised(fleet.slo, asked.slo), asked.order(fleet)
-    # Here, because it makes the whole process cooperative.
-    from loadtests import swarm  # noqa: PLC0415
-    from loadtests.ceiling import measure  # noqa: PLC0415
-    from loadtests.sizing import sized  # noqa: PLC0415
+    slo, order = promised(fleet.slo, asked.slo), sized(asked.order(fleet))
+    from loadtests import swarm  # noqa: PLC0415 - here, because it makes the whole process cooperative
 
-    order = sized(order)
     ceiling: Ceiling | None = measure(swarm.gather) if asked.ceiling else None
     started = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds")
     with SampleFile(samples) as kept, Live(asked.duration_s) as live:

@@ -29,7 +29,7 @@ from loadtests.work import Work
 
 _PAUSE_S: Final = 0.25
 """Between two reports of samples."""
-_LEAD_S: Final = 2.0
+_LEAD_S: Final = 1.0
 """From the order to the run's start: all users are there by then."""
 _JOIN_S: Final = 60.0
 _LATE_S: Final = 15.0
