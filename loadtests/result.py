@@ -1,7 +1,7 @@
 """What a load test says, in one JSON file: verdict, figures, parts, series, and how far its generator is to be trusted.
 
-``loadtests/result.schema.json`` is its form; a test keeps the two alike. Whoever changes, adds or removes a field counts
-``VERSION`` up. It names tenants, models and error codes, never a prompt, an answer or a key.
+``loadtests/result.schema.json`` is its form; a test keeps the two alike. Whoever changes, adds or removes a field
+counts ``VERSION`` up. It names tenants, models and error codes, never a prompt, an answer or a key.
 """
 
 from __future__ import annotations
