@@ -89,6 +89,11 @@ class GpuProfile(Value):
     node_selector: Labels = Field(default={})
     tolerations: tuple[Object, ...] = ({"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},)
     runtime_class_name: str = ""
+    """Empty: the nodes' own; ``nvidia`` where the runtime is not the default one, as in k3s."""
+    affinity: Object = Field(default={})
+    """As in a pod; such as the pods of one replica in one NVLink domain."""
+    spread: tuple[str, ...] = ("kubernetes.io/hostname",)
+    """Node labels over whose values a model's pods are spread where there is room; empty: packed."""
     cpu: Quantity = "8"
     """Requested for each GPU."""
     memory: Quantity = "64Gi"

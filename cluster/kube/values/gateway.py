@@ -39,7 +39,7 @@ class Service(Value):
 
 
 class Ingress(Value):
-    """An Ingress for one host. Time-outs and buffering are annotations of its controller; see NOTES."""
+    """An Ingress for one host. With nginx in its class it gets that controller's time-outs, and no buffers."""
 
     enabled: bool = False
     class_name: str = ""
@@ -48,6 +48,7 @@ class Ingress(Value):
     tls_secret: str = ""
     """A Secret with the certificate; without one the Ingress speaks plain HTTP."""
     annotations: Labels = Field(default={})
+    """Win over those that the chart adds. Other controllers have their own for time-outs and buffering; see NOTES."""
 
 
 class HttpRoute(Value):

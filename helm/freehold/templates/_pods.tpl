@@ -116,6 +116,20 @@ tolerations: {{- toYaml . | nindent 2 }}
 {{- with $profile.runtimeClassName }}
 runtimeClassName: {{ . }}
 {{- end }}
+{{- with $profile.affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $profile.spread }}
+topologySpreadConstraints:
+{{- range . }}
+  - maxSkew: 1
+    topologyKey: {{ . }}
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {{- include "freehold.selector" $.root | nindent 8 }}
+        freehold.dev/model: {{ $.model.slug }}
+{{- end }}
+{{- end }}
 {{- end -}}
 {{- end }}
 

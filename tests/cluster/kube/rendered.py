@@ -42,35 +42,49 @@ def merged(below: Object, above: Object) -> Object:
     return both
 
 
-def run(folder: Path, given: Object, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """``helm template`` with values."""
+def run(
+    folder: Path, given: Object, chart: Path = CHART, kinds: tuple[str, ...] = KINDS
+) -> subprocess.CompletedProcess[str]:
+    """``helm template`` with values, for a cluster that knows ``kinds`` besides its own."""
     program = helm()
     assert program is not None
     file = folder / "values.json"
     file.write_text(json.dumps(given))
-    command = [program, "template", "fleet", str(CHART), "-f", str(file), "--kube-version", "1.34.0", *arguments]
-    kinds = [f"--api-versions={kind}" for kind in KINDS]
-    return subprocess.run([*command, *kinds], capture_output=True, text=True, check=False)
+    command = [program, "template", "fleet", str(chart), "-f", str(file), "--kube-version", "1.34.0"]
+    known = [f"--api-versions={kind}" for kind in kinds]
+    return subprocess.run([*command, *known], capture_output=True, text=True, check=False)
 
 
-def objects(folder: Path, given: Object) -> list[Object]:
+def objects(folder: Path, given: Object, chart: Path = CHART) -> list[Object]:
     """Everything that Helm would send to the cluster."""
-    done = run(folder, given)
+    done = run(folder, given, chart)
     assert done.returncode == 0, done.stderr
     return [item for item in yaml.safe_load_all(done.stdout) if item]
 
 
-def pods(items: list[Object]) -> Iterator[tuple[str, Object]]:
-    """Every pod's spec with a name for it, those inside RayServices too."""
+def pod_templates(items: list[Object]) -> Iterator[tuple[str, Object]]:
+    """Every pod, with metadata and spec, and a name for it; those inside RayServices too."""
     for item in items:
         name = f"{item['kind']}/{item['metadata']['name']}"
         spec = item.get("spec", {})
         if item["kind"] == "Pod":
-            yield name, spec
+            yield name, item
         elif item["kind"] == "RayService":
             cluster = spec["rayClusterConfig"]
-            yield f"{name}/head", cluster["headGroupSpec"]["template"]["spec"]
+            yield f"{name}/head", cluster["headGroupSpec"]["template"]
             for group in cluster["workerGroupSpecs"]:
-                yield f"{name}/{group['groupName']}", group["template"]["spec"]
+                yield f"{name}/{group['groupName']}", group["template"]
         elif "template" in spec:
-            yield name, spec["template"]["spec"]
+            yield name, spec["template"]
+
+
+def pods(items: list[Object]) -> Iterator[tuple[str, Object]]:
+    """Their specs."""
+    yield from ((name, template["spec"]) for name, template in pod_templates(items))
+
+
+def containers(items: list[Object]) -> Iterator[tuple[str, Object]]:
+    """Every container, those that only prepare too, with a name for it."""
+    for name, pod in pods(items):
+        for container in (*pod.get("initContainers", []), *pod["containers"]):
+            yield f"{name}/{container['name']}", container
