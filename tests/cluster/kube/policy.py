@@ -124,7 +124,7 @@ def selected(items: list[Object]) -> Iterator[str]:
             wanted = spec["podSelector"].get("matchLabels")
         if wanted and item["kind"] != "ServiceMonitor" and not [one for one in labels if wanted.items() <= one.items()]:
             yield f"{item['kind']}/{item['metadata']['name']}: selects nothing"
-        if item["kind"] == "Deployment" and {"app.kubernetes.io/version", "helm.sh/chart"} & wanted.keys():
+        if wanted and item["kind"] == "Deployment" and {"app.kubernetes.io/version", "helm.sh/chart"} & wanted.keys():
             yield f"{item['metadata']['name']}: cannot be upgraded"
 
 
