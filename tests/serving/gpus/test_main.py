@@ -21,7 +21,7 @@ from tests.ports import free_port
 def started(library: Path, script: Script, *options: str) -> subprocess.Popen[str]:
     """The agent."""
     env = {**os.environ, "LD_LIBRARY_PATH": str(library), ENV: str(script.file)}
-    command = [sys.executable, "-m", "serving.gpus", "--every", "0.02", *options]
+    command = [sys.executable, "-m", "serving.gpus", "--every", "0.1", *options]
     return subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
 
 
@@ -30,11 +30,13 @@ def agent(library: Path, script: Script, port: int) -> Iterator[str]:
     """The same, listening; ended by SIGTERM, with exit code 0."""
     process = started(library, script, "--port", str(port))
     url = f"http://127.0.0.1:{port}"
-    while not get(url)[0]:
-        assert process.poll() is None
-    yield url
-    process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate()
+    try:
+        while not get(url)[0]:
+            assert process.poll() is None
+        yield url
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate()
     assert process.returncode == 0, errors
 
 
