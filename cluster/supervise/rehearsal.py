@@ -1,6 +1,6 @@
 """A fleet with nothing real behind its gateway: every model answers as it would, without a GPU and without a cent.
 
-Routes, tiers, plans, budgets, limits and promises stay as they are. A model with a ``source`` takes the time that it
+Routes, tiers, plans, budgets, limits and promises stay as they are; other sites are left alone. A model with a ``source`` takes the time that it
 would take on its GPUs; one that runs elsewhere, hosted ones included, gives 50 tokens a second. The database is always
 Freehold's own, so that a rehearsal charges nobody in another one.
 """

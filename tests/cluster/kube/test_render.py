@@ -67,6 +67,14 @@ def test_what_may_run_is_not_refused(change: dict[str, Any], mode: Mode) -> None
     assert values_of(_fleet(**change), "", mode=mode, open_to_all=True).models[0].name == "m"
 
 
+def test_keys_of_other_sites_come_from_the_secret() -> None:
+    """By the variable that the fleet file names; this site's own entry needs none."""
+    sites = {name: {"url": f"https://{name}.example.com", "api_key_env": f"{name.upper()}_KEY"} for name in ("f", "g")}
+    fleet = Fleet.model_validate({"name": "f", "models": {"m": LLAMA}, "sites": sites})
+    [key] = values_of(fleet, "", open_to_all=True).gateway.hosted_keys
+    assert (key.env, key.secret.name, key.secret.key) == ("G_KEY", "freehold", "G_KEY")
+
+
 def test_connections_are_gone_before_an_engine_is() -> None:
     """An engine that is to end waits longer than any gateway keeps a connection to it."""
     fleet = Fleet.model_validate({"name": "f", "models": {"m": LLAMA}, "gateway": {"limits": {"reuse_seconds": 12.5}}})

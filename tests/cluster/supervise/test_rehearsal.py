@@ -21,7 +21,8 @@ def test_every_example_can_be_rehearsed(file: Path, tmp_path: Path) -> None:
     real = load_fleet(file)
     assert {model.engine for model in written.models.values()} == {Engine.SIMULATED}
     assert {model.speed for model in written.models.values()} == {10}
-    kept = {"models", "database", "traffic"}
+    assert not written.sites
+    kept = {"models", "sites", "database", "traffic"}
     assert written.model_dump(exclude=kept) == real.model_dump(exclude=kept)
     for name, model in written.models.items():
         assert (model.capabilities, model.price) == (real.models[name].capabilities, real.models[name].price)
