@@ -212,6 +212,8 @@ def _workers(count: int, port: int) -> Iterator[list[subprocess.Popen[bytes]]]:
 @contextmanager
 def _page(environment: Environment, *, shown: bool) -> Iterator[None]:
     """The page of locust's own, live, for as long as the run takes."""
+    if shown:
+        del sys.argv[1:]  # it would read ours as if it were locust's
     page = environment.create_web_ui(*WEB) if shown else None
     try:
         yield
