@@ -21,6 +21,8 @@ _WIDE, _HIGH, _LEFT, _EDGE, _TOP = 680, 300, 70, 40, 54
 _LEGEND: Final = 150
 """Width of one curve's name."""
 _TICKS: Final = 5
+_WHOLE: Final = 100
+"""Bars that reach so high have whole numbers above them."""
 _ROUND: Final = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
 
@@ -94,12 +96,14 @@ def bars(title: str, values: Mapping[str, float], axis: str) -> str:
     top = _rounded(max(values.values(), default=0.0))
     wide, tall = (_WIDE - _LEFT - _EDGE) / max(1, len(values)), _HIGH - _EDGE - _TOP
     parts = [_axes(title, axis, top)]
+    digits = 0 if top >= _WHOLE else 2
     for number, (name, value) in enumerate(values.items()):
         x, high = _LEFT + wide * number, value / top * tall
         parts.append(
             f'<rect x="{x + wide * 0.2:.1f}" y="{_HIGH - _EDGE - high:.1f}" width="{wide * 0.6:.1f}" '
             f'height="{high:.1f}" style="fill:{_colour(0)}"/>'
-            f'<text x="{x + wide / 2:.1f}" y="{_HIGH - _EDGE - high - 4:.1f}" text-anchor="middle">{value:,.0f}</text>'
+            f'<text x="{x + wide / 2:.1f}" y="{_HIGH - _EDGE - high - 4:.1f}" text-anchor="middle">'
+            f"{value:,.{digits}f}</text>"
             f'<text x="{x + wide / 2:.1f}" y="{_HIGH - _EDGE + 16}" text-anchor="middle">{escape(name)}</text>'
         )
     return "".join([*parts, "</svg>"])

@@ -23,14 +23,13 @@ from cluster.plan.report import Report as Plan
 from cluster.plan.report import planned
 from cluster.plan.search import Tier
 from cluster.plan.sizing import Sized, sized
-from cluster.report.facts import Judged, Month
+from cluster.report.facts import JUDGED, Judged, Month
 from cluster.spec import SPILLOVER, Fleet, Pay, Replicas
 
 _WORTH: Final = 0.05
 """Other hardware is named from this share of the cost on."""
 _LEAST: Final = 1.0
 """Dollars a month that moving the dial must be about."""
-_JUDGED: Final = "judged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,7 @@ def _quality(judged: tuple[Judged, ...], moved: float) -> str:
     tiers: Mapping[tuple[str, str], Judged] = {
         (one.heading, one.reference): one
         for one in judged
-        if one.source == _JUDGED and one.quality_share.low is not None
+        if one.source == JUDGED and one.quality_share.low is not None
     }
     for (tier, reference), small in tiers.items():
         large = tiers.get(("large", reference))

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict
 CACHED = "cached"
 """The reason of an answer that was given again from the cache, whatever model it came from."""
 COMPLETE = "complete"
+JUDGED = "judged"
+"""The source of a verdict that a comparison made, and not a caller."""
 NOT_LAST = frozenset({"retried", "escalated"})
 """Outcomes of attempts that another attempt of the same request followed."""
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from cluster.drawing import Floats
 from cluster.report.costs import costs, tenants
-from cluster.report.facts import Judged, Share
+from cluster.report.facts import JUDGED, Judged, Share
 from cluster.report.money import in_cents
 from cluster.report.parts import Curves, Part, Table, percent
 from cluster.report.report import Promise, Report, kept_on
@@ -39,7 +39,6 @@ _NAMES: Final = {
 }
 _COVERED: Final = 0.99
 """Where replicas are recorded for less of the time, sums say so."""
-_PART: Final = ", GPUs of the recorded time alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +94,32 @@ def _short(report: Report) -> Iterator[Part]:
             f"{percent(shares.kept)} ({shares.requests - shares.left:,} of {shares.requests:,})",
         ),
     ]
-    part = report.covered is not None and report.covered < _COVERED and report.gpus
+    but = _but(report)
     rows += [
-        ("paid for GPUs and hosted models", f"{in_cents(report.total)}{_PART if part else ''}"),
+        ("paid for GPUs and hosted models", f"{in_cents(report.total)}{but}"),
         ("the same, all on Claude", in_cents(report.claude.usd)),
-        ("saved", f"{in_cents(report.saved)}{_PART if part else ''}"),
+        ("saved", f"{in_cents(report.saved)}{but}"),
+    ]
+    rows += [
+        (f"{one.heading} as good as {one.reference}, or better", _share(one.quality_share))
+        for one in month.quality
+        if one.source == JUDGED
     ]
     rows += [
         (f"promise: {_name(one)}", f"held by {percent(one.share)}, on {_days(one)} days") for one in report.promises
     ]
     yield Table(("", "this month"), tuple(rows))
+
+
+def _but(report: Report) -> str:
+    """What the sums leave out, in the words that stand beside them."""
+    if report.gpus is None:
+        return ""
+    part = report.covered is not None and report.covered < _COVERED
+    cpu = any(one.gpu == "cpu" for one in report.hours)
+    return (
+        f"{', GPUs of the recorded time alone' if part else ''}{', machines without GPUs not counted' if cpu else ''}"
+    )
 
 
 def _left(report: Report) -> Iterator[Part]:
