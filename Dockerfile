@@ -22,7 +22,7 @@ WORKDIR /src
 COPY requirements/base.lock requirements/base.lock
 RUN python -m venv /freehold && pip install --no-deps --require-hashes --requirement requirements/base.lock
 COPY . .
-RUN pip install "hatchling>=1.27" && pip install --no-deps --no-build-isolation . && pip uninstall --yes hatchling
+RUN pip install hatchling==1.33.0 && pip install --no-deps --no-build-isolation . && pip uninstall --yes hatchling
 
 FROM base AS heavy-cpu
 WORKDIR /src
@@ -45,7 +45,9 @@ EXPOSE 8080
 ENTRYPOINT []
 CMD ["freehold", "--help"]
 
+# Debian keeps no old versions, so naming one would only break the next build; the base's date pins them well enough.
 FROM base AS cpu
+# hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends libnuma1 libgomp1 \
  && rm -rf /var/lib/apt/lists/*
@@ -56,6 +58,7 @@ CMD ["freehold", "--help"]
 
 # Triton compiles kernels when they are first used, so a compiler stays.
 FROM base AS gpu
+# hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends gcc libc6-dev libnuma1 \
  && rm -rf /var/lib/apt/lists/*

@@ -69,3 +69,53 @@ def test_what_is_copied_is_what_is_built() -> None:
     packages = {"cluster", "serving", "router", "loadtests", "fleets"}
     assert packages | {"requirements", "pyproject.toml", "README.md", "LICENSE"} == kept
     assert all(Path(name).exists() for name in kept)
+
+
+def _locked(name: str) -> dict[str, str]:
+    """Package → version, as a lock has them."""
+    return dict(re.findall(r"(?m)^([\w.-]+)==([^ ;\\]+)", Path("requirements", name).read_text()))
+
+
+def test_what_is_installed_by_hand_is_the_locked_version() -> None:
+    """What no lock installs into an image is still what the tests ran with."""
+    locked = _locked("cpu.lock")
+    named = [found for line in COMMANDS for found in re.findall(r"([\w-]+)(?:\[[\w,]+\])?==([\d.]+)", line)]
+    assert {name for name, _ in named} == {"hatchling", "ray"}
+    assert all(locked[name] == version for name, version in named)
+    installs = [line for line in COMMANDS if "pip install" in line]
+    assert not [line for line in installs if re.search(r"install [^&]*[\w\]]\s*(>=|~=|\s)\s*\d", line)]
+
+
+def test_the_gateways_packages_are_those_that_tests_run_with() -> None:
+    """Its lock is the smaller one; CI installs the larger, so they agree, but on numpy, which vLLM holds back."""
+    both, gateway = _locked("cpu.lock"), _locked("base.lock")
+    assert len(gateway) > 30
+    assert {name for name, version in gateway.items() if both.get(name) != version} <= {"numpy"}
+
+
+def test_the_cpu_image_is_made_as_the_environment_is() -> None:
+    """The same steps as `requirements/setup.sh`, which CI runs, with the same options."""
+    steps = Path("requirements/setup.sh").read_text()
+    recipe = " ".join(_stage("heavy-cpu"))
+    for step in (
+        "--requirement requirements/torch.txt",
+        "--require-hashes --requirement requirements/cpu.lock",
+        "--no-build-isolation",
+    ):
+        assert step in steps
+        assert f"pip install --no-deps {step}" in recipe
+
+
+@pytest.mark.parametrize("name", sorted(STAGES))
+def test_commands_are_lists(name: str) -> None:
+    """Without a shell in between, signals reach the program, and words stay words."""
+    lines = [line.split(maxsplit=1) for line in _stage(name) if line.startswith(("CMD ", "ENTRYPOINT "))]
+    assert {word for word, _ in lines} == {"CMD", "ENTRYPOINT"}
+    assert all(arguments.startswith("[") for _, arguments in lines)
+
+
+def test_folders_are_changed_by_instruction() -> None:
+    """`cd`, `sudo` and pipes whose failure nobody sees are what linters of Dockerfiles look for first."""
+    runs = [line for line in COMMANDS if line.startswith("RUN ")]
+    assert len(runs) >= 5
+    assert not [line for line in runs if re.search(r"\bcd\b|\bsudo\b| \| |apt-get upgrade|chmod 777", line)]
