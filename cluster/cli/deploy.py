@@ -27,10 +27,11 @@ from cluster.cli.kubernetes import (
 from cluster.cli.options import echo_json, fleet_option, json_option
 from cluster.cli.tables import show
 from cluster.errors import GateError, UsageError
+from cluster.kube.deploy.checks import Check, Verdict
 from cluster.kube.deploy.drift import Change
 from cluster.kube.deploy.helm import Helm, Revision
 from cluster.kube.deploy.live import Live
-from cluster.kube.deploy.preflight import Check, Verdict, refuse_unless_all_hold
+from cluster.kube.deploy.preflight import refuse_unless_all_hold
 from cluster.kube.deploy.rollout import Row
 from cluster.kube.deploy.run import Order, apply, chart_folder, differences, draft, preflight
 from cluster.kube.values.engines import Mode

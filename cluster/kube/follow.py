@@ -9,7 +9,7 @@ never older than ``relist_s`` while the API server answers. Neighbour: :mod:`clu
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from cluster.errors import KubernetesError
@@ -45,13 +45,22 @@ class Source(Protocol):
 class Following(threading.Thread):
     """Follows one kind of objects until told to stop."""
 
-    def __init__(
-        self, source: Source, path: str, changed: threading.Event, relist_s: float = RELIST_S, **query: str
+    def __init__(  # noqa: PLR0913, PLR0917 - what is followed, and how
+        self,
+        source: Source,
+        path: str,
+        changed: threading.Event,
+        query: Mapping[str, str],
+        relist_s: float = RELIST_S,
+        pause_s: float = _PAUSE_S,
     ) -> None:
-        """``changed`` is set whenever there is something new; several may share one."""
+        """``changed`` is set whenever there is something new; several may share one.
+
+        Between a watch and the next list there is a pause, so that a server in trouble is not asked without end.
+        """
         super().__init__(name=f"follow {path}", daemon=True)
         self._source, self._path, self._query = source, path, query
-        self._changed, self._relist_s = changed, relist_s
+        self._changed, self._relist_s, self._pause_s = changed, relist_s, pause_s
         self._over = threading.Event()
         self._objects: dict[str, Object] = {}
         self._lock = threading.Lock()
@@ -78,7 +87,7 @@ class Following(threading.Thread):
             except KubernetesError as exc:
                 self.trouble = str(exc)
                 self._changed.set()
-            self._over.wait(_PAUSE_S)
+            self._over.wait(self._pause_s)
 
     def _list(self) -> str:
         found = self._source.list(self._path, **self._query)

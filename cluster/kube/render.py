@@ -15,7 +15,6 @@ from cluster.errors import CatalogError, UsageError
 from cluster.kube.gpus.inventory import PRODUCT, PRODUCTS
 from cluster.kube.values import Database, Gateway, GpuProfile, HostedKey, ModelRelease, SecretKey, Values
 from cluster.kube.values.engines import Engines, Mode
-from cluster.latency.replica import misfit, replica_of
 from cluster.spec import Engine, Fleet, Model
 from cluster.spec.base import FieldPath, dotted
 from cluster.spec.slug import slug
@@ -111,6 +110,8 @@ def _overflow(model: Model) -> str:
     """Why vLLM would not start for want of memory; empty where it would, and where nobody has figures."""
     if model.engine is not Engine.VLLM or model.accelerator.type == _CPU:
         return ""
+    from cluster.latency.replica import misfit, replica_of  # noqa: PLC0415 - numpy loads when it is needed
+
     try:
         return misfit(replica_of(model))
     except CatalogError:

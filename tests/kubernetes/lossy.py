@@ -87,7 +87,7 @@ def main() -> None:
         file.flush()
         os.environ["KUBECONFIG"] = file.name
         api = Api.connect()
-    seen = Following(api, PATH, threading.Event(), _RELIST_S, labelSelector=MARK)
+    seen = Following(api, PATH, threading.Event(), {"labelSelector": MARK}, _RELIST_S)
     for name in ("kept", "gone"):
         made: dict[str, Any] = {"metadata": {"name": name, "labels": {MARK: "yes"}}}
         proxy.ask("POST", PATH, json.dumps(made).encode()).read()

@@ -13,6 +13,7 @@ from cluster.kube.deploy.wanted import name_of
 Object = dict[str, Any]
 _MASK = "(not shown)"
 _SECRET = re.compile(r"(?i)(secret|password|passwd|token|pepper|credential|api_?key|private)")
+_NAMES_ONE = re.compile(r"(?i)(secretKeyRef|secretName|secret|pullSecrets|automount\w*|_env)$")
 _NOISE = {"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"}
 _LONGEST = 120
 
@@ -135,22 +136,27 @@ def _told(path: str, before: object, after: object) -> tuple[str, str]:
 def _shown(path: str, value: object) -> str:
     if value is _NOTHING:
         return ""
-    if _hides(path, value):
-        return _MASK
-    text = json.dumps(value, ensure_ascii=False)
+    named = re.search(r"\.?env\[([^\]]*)\]\.value$", path)
+    text = json.dumps(_masked(named[1] if named else path.rpartition(".")[2], value), ensure_ascii=False)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def _hides(path: str, value: object) -> bool:
-    """Whether a value may be a secret: by its path, or a line of a file that says ``password: …``."""
-    if re.search(r"(secretKeyRef|secretName|imagePullSecrets|automountServiceAccountToken)", path):
-        return False  # names of secrets, not secrets
-    last = path.rpartition(".")[2]
-    within = re.search(r"env\[([^\]]*)\]\.value$", path)
-    if _SECRET.search(within[1] if within else last):
-        return True
+def _masked(name: str, value: object) -> object:
+    """A value without what may be a secret, by the name of its field or variable, or of a line's: ``password: …``."""
+    if isinstance(value, dict):
+        variable = str(value.get("name", ""))
+        return {key: _masked(variable if key == "value" else str(key), inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_masked(name, inner) for inner in value]
+    if isinstance(value, str) and "\n" in value:
+        return "\n".join(str(_masked("", line)) for line in value.split("\n"))
     if isinstance(value, str):
-        field, said, rest = value.partition(":")
-        name = field.strip()
-        return bool(said and rest.strip() and _SECRET.search(name) and not name.endswith("_env"))
-    return False
+        before, colon, after = value.partition(":")
+        if _is_secret(name) or (colon and after.strip() and _is_secret(before.strip())):
+            return _MASK
+    return value
+
+
+def _is_secret(name: str) -> bool:
+    """Whether a field holds a secret; not one that only names it."""
+    return bool(_SECRET.search(name) and not _NAMES_ONE.search(name))

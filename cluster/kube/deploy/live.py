@@ -49,7 +49,7 @@ class Live:
         mine = {"labelSelector": f"{INSTANCE}={release}"}
 
         def follow(path: str, **query: str) -> Following:
-            return Following(api, path, self._changed, relist_s, **query)
+            return Following(api, path, self._changed, query, relist_s)
 
         self._pods = follow(f"{self._home}/pods", **mine)
         self._events = follow(f"{self._home}/events", fieldSelector="type=Warning")

@@ -13,9 +13,10 @@ from typing import Any, Protocol
 import cluster
 from cluster.errors import HelmError, KubernetesError, UsageError
 from cluster.kube import chart
+from cluster.kube.deploy.checks import Check, Request
 from cluster.kube.deploy.drift import Change, bare, changes, foreign
 from cluster.kube.deploy.helm import Given, Helm
-from cluster.kube.deploy.preflight import Check, Request, check
+from cluster.kube.deploy.preflight import check
 from cluster.kube.deploy.survey import Asked, Kinds, discover, survey
 from cluster.kube.deploy.wanted import kinds, name_of
 from cluster.kube.render import values_of
