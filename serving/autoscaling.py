@@ -1,12 +1,17 @@
 """``replicas.autoscaling: slo`` in Ray Serve: its context ⇄ :mod:`cluster.autoscale`, the policy that is simulated.
 
 Serve's controller makes one :class:`SloAutoscaling` a model and asks it ten times a second; it looks as often as
-replicas report (:mod:`serving.counters`).
+replicas report (:mod:`serving.counters`). Where there is a ``FREEHOLD_HOME``, it leaves its reason there for the page.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from cluster.autoscale import Observed
@@ -16,6 +21,7 @@ from cluster.demand import LogNormals
 from cluster.errors import CatalogError, EngineFailedError, UsageError
 from cluster.latency.replica import timing_of
 from cluster.spec import Autoscaling, Fleet, Model
+from cluster.spec.slug import slug
 
 LOOK_S: Final = 10.0
 """Seconds between two looks; replicas report as often."""
@@ -43,8 +49,9 @@ class Context(Protocol):
 class SloAutoscaling:
     """A custom policy for Serve's ``autoscaling_config``."""
 
-    def __init__(self, *, capacity: Mapping[str, float], **settings: float) -> None:
+    def __init__(self, *, model: str, capacity: Mapping[str, float], **settings: float) -> None:
         """Take the fields of :class:`Capacity` and :class:`SloPolicy` as JSON has them."""
+        self._model = model
         self._scaler = SloScaler(SloPolicy(Capacity(**capacity), **settings))
         self._before: dict[Any, dict[str, float]] = {}
         self._looked = 0.0
@@ -55,7 +62,10 @@ class SloAutoscaling:
         now = context.current_time or 0.0
         asleep = not context.target_num_replicas and context.total_num_requests
         if self._wanted is None or now - self._looked >= LOOK_S or asleep:
-            self._looked, self._wanted = now, self._scaler.decide(self._observed(context, now))
+            before, self._looked = self._wanted, now
+            self._wanted = self._scaler.decide(self._observed(context, now))
+            if self._wanted != before:
+                leave_word(self._model, self._wanted, str(self._scaler.need))
         return self._wanted, {}
 
     def _observed(self, context: Context, now: float) -> Observed:
@@ -75,6 +85,18 @@ class SloAutoscaling:
             kv_share=max((told.get("kv_share", 0.0) for told in latest.values()), default=0.0),
             **grown,
         )
+
+
+def leave_word(model: str, wanted: int, why: str) -> None:
+    """Say why so many replicas are wanted, in ``run/wish-<model>.json`` of the fleet's directory, if there is one."""
+    home = os.environ.get("FREEHOLD_HOME")
+    if not home:
+        return
+    file = Path(home, "run", f"wish-{slug(model)}.json")
+    fresh = file.with_suffix(".new")
+    with contextlib.suppress(OSError):  # nobody's replicas wait for a reason
+        fresh.write_text(json.dumps({"at": time.time(), "wanted": wanted, "why": why}))
+        fresh.replace(file)
 
 
 def _latest(metrics: Mapping[str, Mapping[Any, Sequence[Sample]]]) -> dict[Any, dict[str, float]]:
@@ -99,7 +121,7 @@ def config(fleet: Fleet, name: str, model: Model) -> dict[str, Any]:
             "downscale_delay_s": replicas.downscale_delay_s,
         }
     try:
-        told = settings(fleet, model)
+        told = settings(fleet, name, model)
     except (CatalogError, UsageError) as exc:
         raise EngineFailedError(name, f"autoscaling: slo: {exc}", f"models.{name} in the fleet file") from exc
     # The policy waits and smooths by itself.
@@ -107,13 +129,14 @@ def config(fleet: Fleet, name: str, model: Model) -> dict[str, Any]:
     return bounds | {"policy": policy, "upscale_delay_s": 0, "downscale_delay_s": 0}
 
 
-def settings(fleet: Fleet, model: Model) -> dict[str, Any]:
+def settings(fleet: Fleet, name: str, model: Model) -> dict[str, Any]:
     """What :class:`SloAutoscaling` is made with."""
     traffic, replicas = fleet.traffic, model.replicas
     mix = LogNormals(traffic.prompt_tokens, traffic.output_tokens, traffic.cached_share, model.context_length)
     capacity = capacity_of(timing_of(model), mix.even(_SAMPLE), fleet.slo)
     return {
-        "capacity": {name: getattr(capacity, name) for name in capacity.__slots__},
+        "model": name,
+        "capacity": {figure: getattr(capacity, figure) for figure in capacity.__slots__},
         "cold_start_s": replicas.cold_start_s,
         "hold_s": replicas.downscale_delay_s,
         "idle_s": replicas.downscale_delay_s,

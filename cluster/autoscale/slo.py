@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from math import ceil, exp
+from typing import NamedTuple
 
 from cluster.autoscale.capacity import Capacity
 from cluster.autoscale.forecast import Forecast
@@ -54,6 +55,27 @@ class SloPolicy:
     was late; 0: nothing is learned."""
 
 
+class Need(NamedTuple):
+    """What a wish is made of, in replicas; as text it is the reason that people read."""
+
+    forecast: float = 0.0
+    """For the highest load that is expected until a replica started now would be ready."""
+    noise: float = 0.0
+    queue: float = 0.0
+    pressed: bool = False
+    """A KV cache is full, and requests wait."""
+    idle: bool = False
+
+    def __str__(self) -> str:
+        """Without the noughts."""
+        if self.idle:
+            return "no request for a while"
+        parts = [f"{self.forecast:.2f} replicas of load forecast", f"{self.noise:.2f} for its noise"]
+        parts += [f"{self.queue:.2f} for the queue"] if self.queue else []
+        parts += ["a KV cache is full"] if self.pressed else []
+        return ", ".join(parts)
+
+
 @dataclass(slots=True)
 class SloScaler:
     """The policy with what it has seen."""
@@ -62,6 +84,8 @@ class SloScaler:
     forecast: Forecast = field(default_factory=Forecast)
     factor: float = 1.0
     """Replicas that are needed for each that the model of capacity asks for."""
+    need: Need = field(default_factory=Need)
+    """Of the latest look; what is decided may be more, because it was needed a while ago."""
     _last: Observed | None = None
     _busy_s: float = 0.0
     _learned_s: float = 0.0
@@ -113,11 +137,12 @@ class SloScaler:
     def _wish(self, seen: Observed) -> int:
         policy = self.policy
         if seen.now_s - self._busy_s >= policy.idle_s:
+            self.need = Need(idle=True)
             return 0
-        needed = self.forecast.highest(policy.cold_start_s) + policy.deviations * self.forecast.deviation
+        forecast, noise = self.forecast.highest(policy.cold_start_s), policy.deviations * self.forecast.deviation
         queue = seen.waiting * policy.capacity.request_s / policy.catch_up_s
-        pressed = seen.ready + 1 if seen.kv_share > _FULL and seen.waiting else 1
-        return max(pressed, ceil(needed + queue - policy.slack))
+        self.need = Need(forecast, noise, queue, seen.kv_share > _FULL and seen.waiting > 0)
+        return max(seen.ready + 1 if self.need.pressed else 1, ceil(forecast + noise + queue - policy.slack))
 
     def _held(self, wish: int, now: float) -> int:
         """The highest wish of late; none drops to zero without a while of silence, which ``_wish`` has seen."""

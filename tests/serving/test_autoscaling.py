@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,6 +94,21 @@ def test_it_follows_what_replicas_count() -> None:
     assert busy >= 3
     assert world.live(1200, 1) < busy
     assert world.live(600, 0) == 0
+
+
+def test_it_leaves_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the fleet's directory, whenever it wants another number; without a directory nobody needs it."""
+    World(made(fleet())).live(600, 12)
+    (tmp_path / "run").mkdir()
+    monkeypatch.setenv("FREEHOLD_HOME", str(tmp_path))
+    world = World(made(fleet()))
+    busy = world.live(600, 12)
+    word = json.loads((tmp_path / "run" / "wish-m.json").read_text())
+    assert word["wanted"] == busy
+    assert re.fullmatch(r"\d+\.\d\d replicas of load forecast, \d+\.\d\d for its noise", word["why"])
+    world.live(1200, 0)
+    assert json.loads((tmp_path / "run" / "wish-m.json").read_text())["why"] == "no request for a while"
+    assert [file.name for file in (tmp_path / "run").iterdir()] == ["wish-m.json"]
 
 
 def test_between_two_looks_it_keeps_to_what_it_said() -> None:
