@@ -62,7 +62,8 @@ class View:
     def _summary(self, event: FleetReady) -> None:
         record = event.record
         show(models_table(record.models))
-        click.echo(f"Ready in {event.seconds:.1f} s at {record.url}/v1 (its API: {record.url}/docs). Try:\n")
+        seen = f"the fleet in a browser: {record.url}, its API: {record.url}/docs"
+        click.echo(f"Ready in {event.seconds:.1f} s at {record.url}/v1 ({seen}). Try:\n")
         key_file = self._plan.home.root / "admin.key" if self._plan.home.admin_key() else None
         click.echo(f"{sample_curl(self._plan.fleet, record.url, key_file)}\n")
         if key_file:
