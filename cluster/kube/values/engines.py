@@ -128,6 +128,10 @@ class Weights(Value):
     """For ``hostPath``."""
     prefetch: bool = True
     """A Job downloads the weights once; engines then run offline, and no model pod needs a route out."""
+    offline: bool = True
+    """Engines never ask the hub. Off where they are to download by themselves, which the network policy must allow."""
+    hub: str = ""
+    """Address of a mirror of the hub, for the Job; empty: the hub itself."""
     hub_token: SecretKey = SecretKey()
     """For gated models; only the Job gets it."""
 

@@ -36,9 +36,11 @@ freehold.dev/model: {{ .model.slug }}
 {{- end -}}
 {{- end }}
 
+{{/* Simulated engines need no vLLM. */}}
 {{- define "freehold.engineImage" -}}
 {{- $image := .Values.image -}}
-{{- if $image.engineDigest -}}{{ $image.repository }}@{{ $image.engineDigest }}
+{{- if eq .Values.engines.mode "simulated" -}}{{ include "freehold.image" . }}
+{{- else if $image.engineDigest -}}{{ $image.repository }}@{{ $image.engineDigest }}
 {{- else -}}{{ $image.repository }}:{{ $image.tag | default .Chart.AppVersion }}{{ $image.engineSuffix }}
 {{- end -}}
 {{- end }}

@@ -65,7 +65,7 @@ imagePullSecrets:
 
 {{- define "freehold.weightsEnv" -}}
 - {name: HF_HOME, value: /weights}
-{{- if include "freehold.prefetches" . }}
+{{- if and .Values.engines.weights.offline (ne .Values.engines.weights.type "none") }}
 - {name: HF_HUB_OFFLINE, value: "1"}
 {{- end }}
 {{- end }}

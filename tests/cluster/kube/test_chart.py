@@ -8,10 +8,11 @@ import pytest
 import yaml
 
 from tests.cluster.kube.cases import EVERYTHING, file_of
-from tests.cluster.kube.rendered import Object, helm, merged, objects, pods, run, values
+from tests.cluster.kube.rendered import Object, containers, helm, merged, objects, pods, run, values
 
 pytestmark = pytest.mark.skipif(helm() is None, reason="Helm is not installed (or name it: HELM=/path/to/helm)")
 
+TAGGED = "ghcr.io/freehold/freehold:0.1.0"
 STEPS: Object = {"type": "NewClusterWithIncrementalUpgrade", "spareGpus": 9, "gatewayClass": "istio"}
 MODES = ["ray", "plain", "simulated"]
 
@@ -189,3 +190,39 @@ def test_nothing_of_another_operator_is_sent_where_it_is_not(tmp_path: Path) -> 
     done = run(tmp_path, values("h100", "plain"), kinds=())
     assert done.returncode == 0
     assert "monitoring.coreos.com" not in done.stdout
+
+
+def test_simulated_engines_need_no_image_of_their_own(tmp_path: Path) -> None:
+    """The small image is enough to see everything but answers that mean something."""
+    images = {mode: _images(objects(tmp_path, values("h100", mode))) for mode in ("simulated", "plain")}
+    assert images == {"simulated": {TAGGED}, "plain": {TAGGED, f"{TAGGED}-gpu"}}
+
+
+def _images(items: list[Object]) -> set[str]:
+    found = (container["image"] for _, container in containers(items))
+    return {image for image in found if isinstance(image, str)}
+
+
+@pytest.mark.parametrize(
+    ("weights", "offline"),
+    [
+        pytest.param({"type": "none"}, False, id="none"),
+        pytest.param({"type": "existing", "claim": "c", "prefetch": False}, True, id="filled by hand"),
+        pytest.param({"type": "create", "offline": False, "prefetch": False}, False, id="filled by engines"),
+        pytest.param({"type": "create"}, True, id="filled by the Job"),
+    ],
+)
+def test_engines_ask_no_hub_where_weights_are_kept(tmp_path: Path, weights: Object, offline: bool) -> None:
+    """Unless they are told to fetch them by themselves."""
+    items = objects(tmp_path, merged(values("h100", "plain"), {"engines": {"weights": weights}}))
+    engines = [container for name, container in containers(items) if name.endswith("/engine")]
+    told = [{"name": "HF_HUB_OFFLINE", "value": "1"} in container["env"] for container in engines]
+    assert told == [offline, offline]
+
+
+def test_a_mirror_of_the_hub_is_asked_by_the_job(tmp_path: Path) -> None:
+    """By the name of the variable that its client reads."""
+    weights = {"engines": {"weights": {"type": "create", "hub": "https://hub.example.org"}}}
+    items = objects(tmp_path, merged(values("h100", "plain"), weights))
+    jobs = [container for name, container in containers(items) if name.endswith("/weights") and "Job" in name]
+    assert {"name": "HF_ENDPOINT", "value": "https://hub.example.org"} in jobs[0]["env"]
