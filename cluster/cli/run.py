@@ -9,7 +9,7 @@ import click
 
 from cluster.cli.kubernetes import RELEASE, connect, context_option, namespace_option, release_status
 from cluster.cli.options import echo_json, fleet_option, json_option
-from cluster.cli.tables import models_table, show
+from cluster.cli.tables import gpus_table, models_table, show
 from cluster.cli.view import View
 from cluster.errors import NotRunningError, UsageError
 from cluster.supervise.detached import start_detached
@@ -120,6 +120,10 @@ def status(  # noqa: PLR0913 - an option each
         if not now.supervised:
             click.echo("Its supervisor is gone; freehold down still ends all of it.")
         show(models_table(now.models))
+        if now.gpus:
+            show(gpus_table(now.gpus))
+        else:
+            click.echo(f"No GPU is seen: {now.gpus_detail}.")
     ctx.exit(0 if now.ready else 1)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 
+import psutil
 from pydantic import BaseModel, ConfigDict
 
 from cluster.client.http import Endpoint
 from cluster.errors import FreeholdError
+from cluster.supervise.gpus import SeenGpu, look
 from cluster.supervise.processes import by_model, count_replicas, memory_of
 from cluster.supervise.state import Home, Phase, Record, ServedModel
 
@@ -30,12 +32,18 @@ class Status(BaseModel):
     """What the gateway says when it is not ready."""
     uptime_s: float
     models: tuple[ServedModel, ...]
+    gpus: tuple[SeenGpu, ...] = ()
+    """Of this machine."""
+    gpus_detail: str = ""
+    """Why none is seen."""
 
 
 def read_status(home: Home) -> Status:
     """Look at the fleet under ``home``; NotRunningError when there is none."""
     record = home.read()
     detail = _not_ready(record.url)
+    processes = by_model(record.run)
+    gpus, gpus_detail = look({process.pid: name for name, found in processes.items() for process in found})
     return Status(
         fleet=record.fleet,
         file=record.file,
@@ -46,13 +54,14 @@ def read_status(home: Home) -> Status:
         ready=not detail,
         detail=detail,
         uptime_s=round(time.time() - record.started, 1),
-        models=_now(record),
+        models=_now(record, processes),
+        gpus=gpus,
+        gpus_detail=gpus_detail,
     )
 
 
-def _now(record: Record) -> tuple[ServedModel, ...]:
+def _now(record: Record, processes: dict[str, list[psutil.Process]]) -> tuple[ServedModel, ...]:
     """The models with the replicas and the memory that they have this moment; autoscaling changes both."""
-    processes = by_model(record.run)
     return tuple(
         model.model_copy(update={"replicas": count_replicas(found), "memory_bytes": memory_of(found)})
         if found or model.may_sleep
