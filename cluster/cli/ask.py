@@ -10,6 +10,7 @@ import click
 from rich.progress import Progress
 
 from cluster.cli.options import (
+    Header,
     echo_json,
     endpoint,
     json_option,
@@ -18,7 +19,7 @@ from cluster.cli.options import (
     model_option,
     url_option,
 )
-from cluster.cli.tables import replay_table, show
+from cluster.cli.tables import candidates_table, replay_table, show
 from cluster.client.ask import Answer, Question, ask_streaming
 from cluster.client.http import Endpoint
 from cluster.client.prompts import read_prompts
@@ -71,13 +72,31 @@ def _turn(gateway: Endpoint, question: Question) -> Answer:
 
 @click.command()
 @click.argument("prompt")
+@click.option(
+    "-H",
+    "--header",
+    "headers",
+    type=Header(),
+    multiple=True,
+    help="A header of the request, such as x-freehold-egress:never; may be repeated.",
+)
 @model_option
 @url_option
 @key_option
-def route(prompt: str, model: str, url: str, key: str) -> None:
-    """Print, as JSON, how the router would decide on PROMPT, without generating anything."""
+@json_option
+def route(  # noqa: PLR0913 - the options of a command
+    prompt: str, headers: tuple[tuple[str, str], ...], model: str, url: str, key: str, *, as_json: bool
+) -> None:
+    """Print how the router would decide on PROMPT, and why, without generating anything."""
     question = Question([{"role": "user", "content": prompt}], model)
-    echo_json(endpoint(url, key).post("/v1/route", question.body()).body)
+    told = endpoint(url, key).post("/v1/route", question.body(), dict(headers)).body
+    if as_json:
+        echo_json(told)
+        return
+    adapter = f" with {told['adapter']}" if told["adapter"] else ""
+    click.echo(f"{told['model']}{adapter} ({told['tier']}: {told['reason']})")
+    show(candidates_table(told["candidates"]))
+    click.echo(f"{told['prompt_tokens']} prompt tokens · {told['dial']['says']}")
 
 
 @click.command()

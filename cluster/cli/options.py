@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import click
@@ -36,6 +37,23 @@ model_option = click.option(
 max_tokens_option = click.option(
     "--max-tokens", type=click.IntRange(min=1), default=256, show_default=True, help="Length of an answer at most."
 )
+
+
+class Header(click.ParamType[tuple[str, str]]):
+    """``NAME:VALUE``, as a pair."""
+
+    name = "name:value"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Split it; wrong use where it is no header."""
+        name, colon, said = value.partition(":")
+        if not (colon and _TOKEN.fullmatch(name) and said.isprintable() and said.isascii()):
+            self.fail(f"{value!r} is no header; write x-team:research", param, ctx)
+        return name, said.strip()
+
+
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""A header's name by RFC 9110."""
 
 
 def endpoint(url: str, key: str) -> Endpoint:

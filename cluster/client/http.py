@@ -51,9 +51,9 @@ class Endpoint:
         with self._sent("GET", path, None) as response:
             return _reply(response)
 
-    def post(self, path: str, body: Mapping[str, object]) -> Reply:
-        """Ask with a JSON body."""
-        with self._sent("POST", path, body) as response:
+    def post(self, path: str, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> Reply:
+        """Ask with a JSON body; ``headers`` are sent beside our own."""
+        with self._sent("POST", path, body, headers) as response:
             return _reply(response)
 
     def patch(self, path: str, body: Mapping[str, object]) -> Reply:
@@ -79,11 +79,13 @@ class Endpoint:
             yield Stream(_headers(response), _chunks(response))
 
     @contextlib.contextmanager
-    def _sent(self, method: str, path: str, body: Mapping[str, object] | None) -> Iterator[HTTPResponse]:
+    def _sent(
+        self, method: str, path: str, body: Mapping[str, object] | None, headers: Mapping[str, str] | None = None
+    ) -> Iterator[HTTPResponse]:
         base, connection = self._connection()
         try:
             content = None if body is None else json.dumps(body)
-            connection.request(method, f"{base}{path}", content, self._request_headers())
+            connection.request(method, f"{base}{path}", content, {**(headers or {}), **self._request_headers()})
             response = connection.getresponse()
             if response.status != _OK:
                 raise RefusedError(response.status, _message(response.read()), _headers(response))

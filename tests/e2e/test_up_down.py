@@ -80,7 +80,7 @@ def test_chat_streams_and_measures(fleet: Fleet) -> None:
 
 def test_route_explains_without_generating(fleet: Fleet) -> None:
     """The decision is printed, with its reason."""
-    told = json.loads(fleet.command("route", "word " * 600).stdout)
+    told = json.loads(fleet.command("route", "--json", "word " * 600).stdout)
     assert (told["model"], told["tier"]) == ("tiny-large", "large")
     assert told["reason"]
 
