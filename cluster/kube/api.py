@@ -23,8 +23,6 @@ from cluster.kube.expiry import Credentials, expired
 
 Object = dict[str, Any]
 """A Kubernetes object as JSON."""
-MANAGER = "freehold"
-"""Who applies, in the API server's books."""
 _CONNECT_S, _READ_S = 5.0, 30.0
 _OK, _UNAUTHORIZED, _FORBIDDEN = 200, 401, 403
 
@@ -124,9 +122,9 @@ class Api:
             _check(answer, path, self)
             return bytes(answer.data).decode(errors="replace")
 
-    def apply_dry(self, path: str, body: Object) -> Object:
+    def apply_dry(self, path: str, body: Object, manager: str) -> Object:
         """What an object would be if ``body`` were applied; nothing is."""
-        query = {"dryRun": "All", "fieldManager": MANAGER, "force": "true", "fieldValidation": "Strict"}
+        query = {"dryRun": "All", "fieldManager": manager, "force": "true", "fieldValidation": "Strict"}
         return self._json("PATCH", path, query, body)
 
     def _json(self, method: str, path: str, query: Mapping[str, str], body: Object | None = None) -> Object:

@@ -151,6 +151,25 @@ def test_a_pod_without_a_node_is_told_in_the_schedulers_words(terminal: Terminal
     assert f"undo it: helm uninstall late -n {NAMESPACE}" in late.stderr
 
 
+def test_what_stops_half_way_says_what_is_there_and_how_to_undo_it(terminal: Terminal) -> None:
+    """A quota allows one Service and not the second: the first objects stay until the named command removes them."""
+    admin = ("kubectl", "--namespace", NAMESPACE)
+    terminal.cluster.run(*admin, "create", "quota", "few", "--hard=services=3")
+    terminal.cluster.run(*admin, "create", "configmap", "mine-fleet")
+    other = terminal.freehold("deploy", *terminal.order("--release", "mine"))
+    assert other.returncode == 2
+    assert "ConfigMap/mine-fleet: it is there already and does not belong to release 'mine'" in other.stderr
+    half = terminal.freehold("deploy", *terminal.order("--release", "half"))
+    assert half.returncode == 3
+    assert "exceeded quota: few" in half.stderr
+    assert "objects are there: " in half.stderr
+    undo = half.stderr.strip().rpartition("undo it with: ")[2].split()
+    terminal.cluster.run(str(helm()), *undo[1:])
+    terminal.cluster.run(*admin, "delete", "quota", "few")
+    left = terminal.cluster.get("configmaps,services,deployments", "--namespace", NAMESPACE)["items"]
+    assert not [item for item in left if item["metadata"]["name"].startswith("half")]
+
+
 def test_ray_without_its_operator_is_refused(terminal: Terminal) -> None:
     """The definitions alone would take a RayService and leave it as it is."""
     refused = terminal.freehold("deploy", *terminal.order("--release", "ray", mode="ray"))

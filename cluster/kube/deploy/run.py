@@ -17,7 +17,7 @@ from cluster.kube.deploy.checks import Check, Request
 from cluster.kube.deploy.drift import Change, bare, changes, foreign
 from cluster.kube.deploy.helm import Given, Helm
 from cluster.kube.deploy.preflight import check
-from cluster.kube.deploy.survey import Asked, Kinds, discover, survey
+from cluster.kube.deploy.survey import MANAGER, Asked, belongs, discover, survey
 from cluster.kube.deploy.wanted import kinds, name_of
 from cluster.kube.render import values_of
 from cluster.kube.values.engines import Mode
@@ -119,25 +119,23 @@ def apply(made: Draft, helm: Helm, api: Asked, namespace: str) -> int:
 
 
 def _left(made: Draft, helm: Helm, api: Asked, namespace: str, before: int) -> str:
-    there = _there(made, api, namespace)
-    undo = f"freehold rollback --release {helm.release} --namespace {namespace} --to {before}"
-    if not before:
-        undo = f"helm uninstall {helm.release} --namespace {namespace}"
-    some = "none" if not there else f"{len(there)} of {len(made.rendered)} objects are there: {', '.join(there)}"
-    return f"applied so far: {some}\nundo it with: {undo}" if there else "nothing was applied"
+    undo = f"undo it with: helm uninstall {helm.release} --namespace {namespace}"
+    if before:
+        undo = f"undo it with: freehold rollback --release {helm.release} --namespace {namespace} --to {before}"
+    try:
+        there = _there(made, helm.release, api, namespace)
+    except KubernetesError as exc:
+        return f"some of it may be applied; what is there cannot be told: {exc}\n{undo}"
+    if not there:
+        return "nothing was applied"
+    return f"{len(there)} of {len(made.rendered)} objects are there: {', '.join(there)}\n{undo}"
 
 
-def _there(made: Draft, api: Asked, namespace: str) -> list[str]:
+def _there(made: Draft, release: str, api: Asked, namespace: str) -> list[str]:
     served = discover(api, dict.fromkeys(version for version, _ in kinds(made.rendered)))
     known = [item for item in made.rendered if (item["apiVersion"], item["kind"]) in served.served]
-    return [name_of(item) for item in known if _find(api, served, item, namespace)]
-
-
-def _find(api: Asked, served: Kinds, item: Object, namespace: str) -> Object | None:
-    try:
-        return api.find(served.path(item, namespace))
-    except KubernetesError:
-        return None
+    live = [(item, api.find(served.path(item, namespace))) for item in known]
+    return [name_of(item) for item, found in live if found and belongs(found["metadata"], release)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +169,7 @@ def differences(made: Draft, helm: Deployed, api: Asked, namespace: str) -> Diff
             continue
         path = served.path(item, namespace)
         now = api.find(path)
-        meant.append(bare(api.apply_dry(path, item)) if now else item)
+        meant.append(bare(api.apply_dry(path, item, MANAGER)) if now else item)
         if now:
             live.append(bare(now))
             kept += foreign(now)

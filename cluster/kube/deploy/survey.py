@@ -20,6 +20,8 @@ Object = dict[str, Any]
 Found = TypeVar("Found")
 INSTANCE = "app.kubernetes.io/instance"
 OPERATOR_NAMESPACE = "kuberay-system"
+MANAGER = "freehold"
+"""Who applies, in the API server's books."""
 _FORBIDDEN = 403
 
 
@@ -35,7 +37,7 @@ class Asked(Protocol):
     def list(self, path: str, **query: str) -> Listed:
         """All of a kind."""
 
-    def apply_dry(self, path: str, body: Object) -> Object:
+    def apply_dry(self, path: str, body: Object, manager: str) -> Object:
         """What it would be."""
 
 
@@ -130,7 +132,7 @@ def survey(api: Asked, release: str, namespace: str, rendered: tuple[Object, ...
         secrets=_allowed(lambda: _secrets(api, home, secrets(rendered))),
         claims=frozenset(name for name in named if api.find(f"{home}/persistentvolumeclaims/{name}")),
         operators=_operators(api),
-        refusals=_refusals(api, served, namespace, rendered) if exists is not False else {},
+        refusals=_refusals(api, served, namespace, release, rendered) if exists is not False else {},
     )
     return facts, served
 
@@ -187,16 +189,33 @@ def _operators(api: Asked) -> tuple[str, ...] | None:
     return None
 
 
-def _refusals(api: Asked, served: Kinds, namespace: str, rendered: Iterable[Object]) -> dict[str, Refusal]:
-    """Apply everything without applying it: rights, quotas of objects, admission and unknown fields all speak up."""
+def _refusals(
+    api: Asked, served: Kinds, namespace: str, release: str, rendered: Iterable[Object]
+) -> dict[str, Refusal]:
+    """Apply everything without applying it: rights, admission, unknown fields and other people's objects speak up."""
     refused = {}
     for item in rendered:
-        if (item["apiVersion"], item["kind"]) in served.served:
-            try:
-                api.apply_dry(served.path(item, namespace), item)
-            except KubernetesError as exc:
-                if not exc.status:
-                    raise
-                lacks = exc.status == _FORBIDDEN and " cannot " in str(exc)
-                refused[name_of(item)] = Refusal(str(exc), lacks)
+        if (item["apiVersion"], item["kind"]) not in served.served:
+            continue
+        try:
+            would_be = api.apply_dry(served.path(item, namespace), item, MANAGER)
+        except KubernetesError as exc:
+            if not exc.status:
+                raise
+            lacks = exc.status == _FORBIDDEN and " cannot " in str(exc)
+            refused[name_of(item)] = Refusal(str(exc), lacks)
+        else:
+            if _is_others(would_be["metadata"], release):
+                why = f"it is there already and does not belong to release {release!r}: delete it, or use --release"
+                refused[name_of(item)] = Refusal(why, lacks_right=False)
     return refused
+
+
+def _is_others(metadata: Object, release: str) -> bool:
+    """Whether an object was there before, made by somebody else; Helm would stop half-way."""
+    return bool(metadata.get("resourceVersion")) and not belongs(metadata, release)
+
+
+def belongs(metadata: Object, release: str) -> bool:
+    """Whether Helm made an object for this release."""
+    return bool((metadata.get("annotations") or {}).get("meta.helm.sh/release-name") == release)
