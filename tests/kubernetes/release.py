@@ -56,12 +56,6 @@ def until(ready: Callable[[], object], what: str, limit_s: float = LIMIT_S) -> N
         time.sleep(0.2)
 
 
-def _told(values: Object) -> Object:
-    """Values without those that are None: an older chart does not know them."""
-    kept = {key: value for key, value in values.items() if value is not None}
-    return {key: _told(value) if isinstance(value, dict) else value for key, value in kept.items()}
-
-
 @dataclass(slots=True)
 class Traffic:
     """What callers saw; filled in when they have stopped."""
@@ -80,22 +74,29 @@ class Release:
     namespace: str
     mode: Mode = Mode.SIMULATED
 
-    def install(self, fleet: str = FLEET, change: Object | None = None, chart: Path | None = None) -> None:
+    def install(self, fleet: str = FLEET, change: Object | None = None) -> None:
         """Install or upgrade, and wait for every Deployment."""
-        self.apply(fleet, change, chart)
+        self.apply(fleet, change)
         self.wait()
 
-    def apply(self, fleet: str = FLEET, change: Object | None = None, chart: Path | None = None) -> None:
+    def apply(self, fleet: str = FLEET, change: Object | None = None) -> None:
         """Install or upgrade."""
-        folder = self.cluster.folder.parent / self.namespace
-        folder.mkdir(exist_ok=True)
-        file = folder / "fleet.yaml"
+        file = self._folder / "fleet.yaml"
         file.write_text(fleet)
         values = charts.release(values_of(load_fleet(file), fleet, mode=self.mode, open_to_all=True))
-        given = folder / "values.json"
-        given.write_text(json.dumps(_told(merged(merged(values, CHANGE), change or {}))))
-        options = ["-f", str(given), "--skip-crds", "--create-namespace"]
-        self.helm("upgrade", "--install", NAME, str(chart or self.chart), *options)
+        self.put(merged(merged(values, CHANGE), change or {}), self.chart)
+
+    def put(self, values: Object, chart: Path) -> None:
+        """The same with values that somebody has made."""
+        given = self._folder / "values.json"
+        given.write_text(json.dumps(values))
+        self.helm("upgrade", "--install", NAME, str(chart), "-f", str(given), "--skip-crds", "--create-namespace")
+
+    @property
+    def _folder(self) -> Path:
+        folder = self.cluster.folder.parent / self.namespace
+        folder.mkdir(exist_ok=True)
+        return folder
 
     def helm(self, *command: str) -> str:
         """Helm, in the release's namespace."""

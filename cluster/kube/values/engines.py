@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from cluster.kube.values.base import Count, Labels, Object, Quantity, Resources, Seconds, SecretKey, Value
+from cluster.kube.values.base import Count, Object, Quantity, Resources, Seconds, SecretKey, Value
 
 
 class Mode(StrEnum):
@@ -86,7 +86,8 @@ class GpuProfile(Value):
 
     resource: Annotated[str, Field(min_length=1)] = "nvidia.com/gpu"
     """The extended resource: ``amd.com/gpu``, ``nvidia.com/mig-3g.40gb`` …"""
-    node_selector: Labels = Field(default={})
+    node_selector: dict[str, str | None] = Field(default={})
+    """Labels of its nodes; null takes one away that ``freehold helm-values`` has named."""
     tolerations: tuple[Object, ...] = ({"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},)
     runtime_class_name: str = ""
     """Empty: the nodes' own; ``nvidia`` where the runtime is not the default one, as in k3s."""

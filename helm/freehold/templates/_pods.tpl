@@ -107,7 +107,11 @@ limits:
 {{- define "freehold.engineNodes" -}}
 {{- if and (ne .model.gpu "cpu") (ne .root.Values.engines.mode "simulated") -}}
 {{- $profile := get .root.Values.engines.gpuProfiles .model.gpu -}}
-{{- with $profile.nodeSelector }}
+{{- $nodes := dict -}}
+{{- range $label, $value := $profile.nodeSelector -}}
+{{- if $value -}}{{- $_ := set $nodes $label $value -}}{{- end -}}
+{{- end -}}
+{{- with $nodes }}
 nodeSelector: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $profile.tolerations }}

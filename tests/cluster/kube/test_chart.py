@@ -226,3 +226,11 @@ def test_a_mirror_of_the_hub_is_asked_by_the_job(tmp_path: Path) -> None:
     items = objects(tmp_path, merged(values("h100", "plain"), weights))
     jobs = [container for name, container in containers(items) if name.endswith("/weights") and "Job" in name]
     assert {"name": "HF_ENDPOINT", "value": "https://hub.example.org"} in jobs[0]["env"]
+
+
+def test_a_label_may_be_taken_away(tmp_path: Path) -> None:
+    """Nodes of another cloud have other labels than those that `freehold helm-values` names."""
+    other = {"nodeSelector": {"nvidia.com/gpu.product": None, "cloud.google.com/gke-accelerator": "nvidia-h100-80gb"}}
+    items = objects(tmp_path, merged(values("h100", "plain"), {"engines": {"gpuProfiles": {"H100": other}}}))
+    asked = [pod["nodeSelector"] for _, pod in pods(items) if "nodeSelector" in pod]
+    assert asked == [{"cloud.google.com/gke-accelerator": "nvidia-h100-80gb"}] * 2
