@@ -38,6 +38,8 @@ class Monitoring(Value):
     service_monitor: bool = True
     rules: bool = True
     dashboards: bool = True
+    gpu_agent: bool = False
+    """A DaemonSet on the nodes of every NVIDIA profile that tells of their GPUs, by NVIDIA's container runtime."""
     labels: Labels = Field(default={})
     """On all of them, such as the ``release`` that a Prometheus selects by."""
     interval: Annotated[str, Field(pattern=r"^[0-9]+(ms|s|m)$")] = "15s"

@@ -21,6 +21,7 @@ EVERYTHING: Object = {
     "image": {"pullSecrets": ["registry"]},
     "engines": {"weights": {"type": "create", "hubToken": {"name": "hub", "key": "token"}}},
     "loadTest": {"enabled": True, "key": {"name": "loadtest", "key": "key"}},
+    "monitoring": {"gpuAgent": True},
     "labels": {"team": "llm"},
 }
 _REDIS: Object = {"redis": "redis.llm.svc:6379", "password": {"name": "redis", "key": "password"}}
