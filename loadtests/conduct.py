@@ -104,6 +104,7 @@ def conduct(asked: Asked, fleet: Fleet, file: Path, samples: Path) -> Run:
     slo, order = promised(fleet.slo, asked.slo), sized(asked.order(fleet))
     from loadtests import swarm  # noqa: PLC0415 - here, because it makes the whole process cooperative
 
+    swarm.prepare()
     ceiling: Ceiling | None = measure(swarm.gather) if asked.ceiling else None
     started = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds")
     with SampleFile(samples) as kept, Live(asked.duration_s) as live:

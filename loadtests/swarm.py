@@ -7,6 +7,7 @@ samples travel over locust's own messages, so that workers may be anywhere.
 from __future__ import annotations
 
 import logging
+import resource
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from locust.env import Environment
 from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 
-from cluster.errors import UnreachableError
+from cluster.errors import FreeholdError, UnreachableError, UsageError
 from loadtests.answer import Answer
 from loadtests.facts import Sample
 from loadtests.order import Order
@@ -49,7 +50,14 @@ class _Share(User):
     """Whatever this process has to do, as locust's users do it."""
 
     abstract = True
-    work: ClassVar[Work]
+    given: ClassVar[Work | None] = None
+
+    @property
+    def work(self) -> Work:
+        """What there is to do; a worker that could not begin has nothing."""
+        if _Share.given is None:
+            raise StopUser
+        return _Share.given
 
 
 class Talker(_Share):
@@ -58,7 +66,7 @@ class Talker(_Share):
     @task
     def live(self) -> None:
         """Talk until the duration is over."""
-        _Share.work.live()
+        self.work.live()
         raise StopUser
 
 
@@ -68,8 +76,15 @@ class Clock(_Share):
     @task
     def keep_time(self) -> None:
         """Begin each request when it is due."""
-        _Share.work.keep_time(gevent.spawn)
+        self.work.keep_time(gevent.spawn)
         raise StopUser
+
+
+def prepare() -> None:
+    """What this process needs, and those that it starts inherit: a file for each stream, and no news but bad ones."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    logging.getLogger("locust").setLevel(logging.ERROR)
 
 
 def gather(calls: Sequence[Callable[[], Answer]]) -> list[Answer]:
@@ -85,7 +100,6 @@ def run(order: Order, watcher: Watcher, *, bind: tuple[str, int] | None = None, 
     One worker is this process. More are processes of this machine, or those that join at ``bind``, wherever they are.
     Raises UnreachableError where they do not come, or fall silent.
     """
-    _quiet()
     environment = Environment(user_classes=[Talker if order.users else Clock], catch_exceptions=False)
     with _page(environment, shown=web):
         if order.workers == 1 and bind is None:
@@ -95,14 +109,17 @@ def run(order: Order, watcher: Watcher, *, bind: tuple[str, int] | None = None, 
 
 def follow(host: str, port: int) -> None:
     """Be a worker of the leader at an address until it is done."""
-    _quiet()
-    environment = Environment(user_classes=[Talker, Clock])
+    prepare()
+    environment = Environment(user_classes=[Talker, Clock], catch_exceptions=False)
     runner = environment.create_worker_runner(host, port)
 
     def obey(environment: Environment, msg: Any, **_: object) -> None:  # noqa: ANN401 - locust's signature
-        order = Order.model_validate_json(msg.data["json"])
-        _Share.work = Work(order, runner.worker_index)
-        gevent.spawn(_follow, environment, runner, _Share.work)
+        try:
+            work = _Share.given = Work(Order.model_validate_json(msg.data["json"]), runner.worker_index)
+        except FreeholdError as exc:
+            runner.send_message("unable", {"why": str(exc)})
+        else:
+            gevent.spawn(_follow, environment, runner, work)
 
     runner.register_message("order", obey)
     runner.greenlet.join()
@@ -118,7 +135,7 @@ def _follow(environment: Environment, runner: WorkerRunner, work: Work) -> None:
 def _alone(environment: Environment, order: Order, watcher: Watcher) -> float:
     runner = environment.create_local_runner()
     ordered = order.model_copy(update={"zero": time.time() + _LEAD_S})
-    work = _Share.work = Work(ordered, 0)
+    work = _Share.given = Work(ordered, 0)
     runner.start(order.users or 1, spawn_rate=order.users or 1)
     cores = _report(environment, work, watcher.saw)
     runner.quit()
@@ -161,20 +178,24 @@ class _Leader:
         self._runner: MasterRunner = environment.create_master_runner(*bind)
         self._under_way: dict[str, int] = {}
         self._cores: list[float] = []
+        self._unable = ""
         self._runner.register_message("samples", self._samples)
         self._runner.register_message("done", self._done)
+        self._runner.register_message("unable", self._gave_up)
 
     def lead(self, *, spawn: bool) -> float:
         """From the first worker's coming to the last one's end."""
         with _workers(self._order.workers if spawn else 0, self._runner.server.port) as processes:
-            self._until(lambda: self._runner.worker_count >= self._order.workers, _JOIN_S, processes, "joined")
-            order = self._order.model_copy(update={"zero": time.time() + _LEAD_S})
-            self._runner.send_message("order", {"json": order.model_dump_json()})
-            users = order.users or order.workers
-            self._runner.start(users, spawn_rate=users)
-            last = _LEAD_S + order.duration_s + order.drain_s + _LATE_S
-            self._until(lambda: len(self._cores) >= order.workers, last, processes, "finished")
-            self._runner.quit()
+            try:
+                self._until(lambda: self._runner.worker_count >= self._order.workers, _JOIN_S, processes, "joined")
+                order = self._order.model_copy(update={"zero": time.time() + _LEAD_S})
+                self._runner.send_message("order", {"json": order.model_dump_json()})
+                users = order.users or order.workers
+                self._runner.start(users, spawn_rate=users)
+                last = _LEAD_S + order.duration_s + order.drain_s + _LATE_S
+                self._until(lambda: len(self._cores) >= order.workers, last, processes, "finished")
+            finally:
+                self._runner.quit()
         return max(self._cores)
 
     def _samples(self, environment: Environment, msg: Any, **_: object) -> None:  # noqa: ANN401, ARG002 - locust's
@@ -185,11 +206,17 @@ class _Leader:
     def _done(self, environment: Environment, msg: Any, **_: object) -> None:  # noqa: ANN401, ARG002 - locust's
         self._cores.append(float(msg.data["cores"]))
 
+    def _gave_up(self, environment: Environment, msg: Any, **_: object) -> None:  # noqa: ANN401, ARG002 - locust's
+        self._unable = str(msg.data["why"])
+
     def _until(
         self, holds: Callable[[], bool], seconds: float, processes: Sequence[subprocess.Popen[bytes]], what: str
     ) -> None:
         last = time.monotonic() + seconds
         while not holds():
+            if self._unable:
+                msg = f"a worker of the load test cannot begin: {self._unable}"
+                raise UsageError(msg)
             if time.monotonic() > last or any(process.poll() for process in processes):
                 msg = f"not all {self._order.workers} workers of the load test {what}; look at their standard error"
                 raise UnreachableError(msg)
@@ -220,8 +247,3 @@ def _page(environment: Environment, *, shown: bool) -> Iterator[None]:
     finally:
         if page:
             page.stop()  # type: ignore[no-untyped-call]
-
-
-def _quiet() -> None:
-    """Only what went wrong is said."""
-    logging.getLogger("locust").setLevel(logging.ERROR)
