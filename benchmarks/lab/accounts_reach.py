@@ -1,6 +1,7 @@
-"""How soon a revocation is known to all gateways, and how soon a year of many tenants is added up.
+"""How soon a revocation is known to all gateways, and how soon a year of many tenants is added up and reported.
 
-The year is generated as what the ledger leaves of it: the daily totals, which are all that ``freehold usage`` reads.
+The year is generated as what the ledger leaves of it: the daily totals, which are all that ``freehold usage`` reads,
+and the other sums, the bodies that left and the spans of replicas that ``freehold report`` reads.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +42,25 @@ _YEAR: Final = """
         unnest(ARRAY['short', 'long', 'named', 'cached']) AS reason, unnest(ARRAY['complete', 'gone']) AS outcome
 """
 _KINDS: Final = 2 * 4 * 2
+_REPORTED: Final = (
+    """INSERT INTO traffic_hours
+    SELECT date_trunc('hour', now(), 'UTC') - make_interval(hours => hour), tier, 7000, 7000000, 3500000, 70000,
+        43000, 270000, 40000, 230000
+    FROM generate_series(1, 365 * 24) AS hour, unnest(ARRAY['small', 'large']) AS tier RETURNING 1""",
+    """INSERT INTO promise_days
+    SELECT date_trunc('day', now(), 'UTC') - make_interval(days => day), 'model' || model, promise, 2, 0.95,
+        160000, 158000
+    FROM generate_series(1, 365) AS day, generate_series(1, 2) AS model,
+        unnest(ARRAY['ttft_p95_s', 'tpot_p95_s', 'e2e_p95_s', 'error_rate', 'goodput']) AS promise RETURNING 1""",
+    """INSERT INTO replica_spans
+    SELECT 'model' || model, now() - make_interval(mins => 10 * span), now() - make_interval(mins => 10 * span - 10),
+        'H100', 1, 1 + mod(span, 4), 4
+    FROM generate_series(1, 365 * 144) AS span, generate_series(1, 2) AS model RETURNING 1""",
+    """INSERT INTO egress (id, at, request_id, tenant, model, host, reason, bytes)
+    SELECT 'e' || body, now() - make_interval(secs => body * 26), 'r' || body, 'tenant' || mod(body, 200),
+        'claude', 'api.anthropic.com', 'spill-unable', 4000 FROM generate_series(1, 1200000) AS body RETURNING 1""",
+)
+"""What else a year leaves; of a hundredth of the requests, a body left the site."""
 
 
 def reach(bank: Bank, engine: str, logs: Path) -> Figures:
@@ -49,7 +70,7 @@ def reach(bank: Bank, engine: str, logs: Path) -> Figures:
         return {
             "revoked_everywhere_ms": statistics.median(taken) * 1e3,
             "revoked_everywhere_max_ms": max(taken) * 1e3,
-        } | _usage(bank, sides[0])
+        } | _usage(bank, sides[0], logs / "reach.json")
 
 
 def _revoked(bank: Bank, sides: Sequence[Side], number: int) -> float:
@@ -86,12 +107,33 @@ def _revoke(bank: Bank, side: Side, key: str) -> None:
         return
 
 
-def _usage(bank: Bank, side: Side) -> Figures:
-    """Seconds of the whole command, a few times."""
+def _usage(bank: Bank, side: Side, file: Path) -> Figures:
+    """Seconds of the whole commands, a few times."""
     each = ROWS // (TENANTS * _DAYS * _KINDS)
     totals = TENANTS * _DAYS * _KINDS
     bank.rows(_YEAR + " RETURNING 1", each, TENANTS, _DAYS)
-    command = [str(Path(sys.executable).with_name("freehold")), "usage", "--by", "day", "--json"]
+    for statement in _REPORTED:
+        bank.rows(statement)
+    month = (datetime.now(UTC).replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
+    facts = f"{side.url}/admin/report?month={month}"
+    headers = {"authorization": f"Bearer {bank.admin}"}
+    began = time.perf_counter()
+    with urllib.request.urlopen(urllib.request.Request(facts, headers=headers), timeout=60) as answer:  # noqa: S310  ours
+        told = len(answer.read())
+    took = time.perf_counter() - began
+    return {
+        "usage_ledger_rows": each * totals,
+        "usage_total_rows": totals,
+        "usage_by_day_s": _seconds(bank, side, "usage", "--by", "day"),
+        "report_facts_s": took,
+        "report_facts_bytes": told,
+        "report_month_s": _seconds(bank, side, "report", "--month", month, "--fleet", str(file)),
+    }
+
+
+def _seconds(bank: Bank, side: Side, *words: str) -> float:
+    """Median of a few runs of a command."""
+    command = [str(Path(sys.executable).with_name("freehold")), *words, "--json"]
     environment = os.environ | {"FREEHOLD_URL": side.url, "FREEHOLD_KEY": bank.admin}
     taken = []
     for _ in range(3):
@@ -99,10 +141,6 @@ def _usage(bank: Bank, side: Side) -> Figures:
         done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
         taken.append(time.perf_counter() - began)
         if done.returncode:
-            msg = f"freehold usage ended with {done.returncode}: {done.stderr.strip()[-200:]}"
+            msg = f"freehold {words[0]} ended with {done.returncode}: {done.stderr.strip()[-200:]}"
             raise BenchmarkError(msg)
-    return {
-        "usage_ledger_rows": each * totals,
-        "usage_total_rows": totals,
-        "usage_by_day_s": statistics.median(taken),
-    }
+    return statistics.median(taken)

@@ -166,6 +166,7 @@ usage_days = Table(
     Column("gpu_ms", BigInteger, nullable=False),
     Column("cost_micros", BigInteger, nullable=False),
     Column("baseline_micros", BigInteger, nullable=False),
+    Index("usage_days_day", "day"),
 )
 
 responses = Table(

@@ -14,6 +14,8 @@ def upgrade() -> None:
 
 
 _TABLES = """
+CREATE INDEX usage_days_day ON usage_days (day);
+
 CREATE TABLE traffic_hours (
     hour TIMESTAMPTZ NOT NULL,
     tier TEXT NOT NULL,
