@@ -165,7 +165,7 @@ class Metrics:
         return found
 
     def look(self, targets: Iterable[Backend]) -> None:
-        """Set the gauges; a worker that is not asked itself has to do so now and then."""
+        """Set the gauges, and what is only told now and then; a worker that is not asked itself has to do so, too."""
         for target in targets:
             self._in_flight.labels(target.name).set(target.slots.in_flight)
             self._waiting.labels(target.name).set(target.slots.waiting)
@@ -173,6 +173,7 @@ class Metrics:
             self._open.labels(target.name).set(target.breaker.open)
             self._outside.labels(target.name).set(target.model.is_outside)
         self.accounts.look()
+        self._promises.tell()
 
     def exposition(self, targets: Iterable[Backend]) -> bytes:
         """The text that Prometheus scrapes; the gauges are read now."""

@@ -6,6 +6,8 @@ clients that left, are nobody's failure and are not judged. Neighbour: :mod:`rou
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from cluster.spec import Slo
@@ -30,7 +32,8 @@ class Promises:
             self._allowed["errors"] = slo.error_rate
         self._judged = Counter("freehold_slo_judged", "Requests judged by a promise.", _BY, registry=registry)
         self._broken = Counter("freehold_slo_broken", "Requests that broke it.", _BY, registry=registry)
-        self._of: dict[tuple[str, str], tuple[Counter, Counter]] = {}
+        self._tallies: dict[str, dict[str, list[int]]] = {}
+        """Model → promise → judged and broken since the counters were told; a counter's own step costs ten times that."""
         allowed = _gauge("allowed_ratio", "Share of requests that may break a promise.", registry)
         seconds = _gauge("limit_seconds", "What is promised.", registry)
         for promise, share in self._allowed.items():
@@ -42,33 +45,40 @@ class Promises:
         """Judge a request."""
         if event.outcome in _UNJUDGED:
             return
+        tally = self._tallies.get(event.model)
+        if tally is None:
+            tally = self._tallies[event.model] = defaultdict(lambda: [0, 0])
         complete = event.outcome == "complete"
         if "errors" in self._allowed:
-            self._count(event.model, "errors", broken=not complete)
-        if complete and event.first_byte:
-            late = {promise: value > self._limits[promise] for promise, value in self._measured(event)}
-            for promise, broken in late.items():
-                self._count(event.model, promise, broken=broken)
-            if "goodput" in self._allowed and late:
-                self._count(event.model, "goodput", broken=any(late.values()))
+            _count(tally["errors"], broken=not complete)
+        if complete and event.first_byte and self._limits:
+            self._judge(event, tally)
 
-    def _measured(self, event: Finished) -> list[tuple[str, float]]:
-        """Seconds of what is promised; only a stream shows its first token."""
-        found = [("e2e", event.last_byte - event.started)]
+    def _judge(self, event: Finished, tally: dict[str, list[int]]) -> None:
+        """By its latencies; only a stream shows its first token."""
+        measured = {"e2e": event.last_byte - event.started}
         if event.stream:
-            found.append(("ttft", event.first_byte - event.started))
+            measured["ttft"] = event.first_byte - event.started
             if event.completion_tokens > 1:
-                found.append(("tpot", (event.last_byte - event.first_byte) / (event.completion_tokens - 1)))
-        return [(promise, value) for promise, value in found if promise in self._limits]
+                measured["tpot"] = (event.last_byte - event.first_byte) / (event.completion_tokens - 1)
+        late = {name: measured[name] > limit for name, limit in self._limits.items() if name in measured}
+        for name, broken in late.items():
+            _count(tally[name], broken=broken)
+        if late and "goodput" in self._allowed:
+            _count(tally["goodput"], broken=any(late.values()))
 
-    def _count(self, model: str, promise: str, *, broken: bool) -> None:
-        key = model, promise
-        counters = self._of.get(key)
-        if counters is None:  # both from the start, so that a rate of what has never broken is 0 and not nothing
-            counters = self._of[key] = self._judged.labels(*key), self._broken.labels(*key)
-        counters[0].inc()
-        if broken:
-            counters[1].inc()
+    def tell(self) -> None:
+        """Bring the counters up to date; both of a pair, so that the rate of what never broke is 0 and not nothing."""
+        for model, tally in self._tallies.items():
+            for promise, counts in tally.items():
+                self._judged.labels(model, promise).inc(counts[0])
+                self._broken.labels(model, promise).inc(counts[1])
+                counts[:] = 0, 0
+
+
+def _count(counts: list[int], *, broken: bool) -> None:
+    counts[0] += 1
+    counts[1] += broken
 
 
 def _gauge(name: str, text: str, registry: CollectorRegistry) -> Gauge:

@@ -60,6 +60,15 @@ def test_only_failures_of_ours_are_errors(outcome: str, judged: int, broken: int
     assert 'judged_total{model="m",promise="ttft"}' not in found
 
 
+def test_goodput_is_judged_by_what_can_be_measured() -> None:
+    """An answer that was not streamed has no first token to be late; it neither holds nor breaks such a promise."""
+    metrics = Metrics(slo=Slo(ttft_p95_s=0.5, goodput=0.9))
+    whole = finished()
+    whole.stream = False
+    metrics(whole)
+    assert [name for name in told(metrics) if name.startswith("judged")] == ['judged_total{model="m",promise="errors"}']
+
+
 def test_what_is_not_promised_makes_no_series() -> None:
     """The limits and the shares that may break them are exported beside the counts, and nothing else."""
     metrics = Metrics(slo=Slo(ttft_p95_s=0.5, error_rate=1))
