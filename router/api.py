@@ -104,13 +104,14 @@ class Api:
         return PlainTextResponse("ok")
 
     async def readyz(self, _: HttpRequest) -> Response:
-        """Whether every tier has a target that answers."""
+        """Whether every tier has a target that answers; without tiers, every model but other sites'."""
         if time.monotonic() - self._ready_at > READY_FOR_S:
             self._probe = self._probe or asyncio.create_task(self._look())
             await asyncio.shield(self._probe)
         filled = {tier: names for tier, names in self._fleet.tiers_by_name().items() if names}
         tiers = {tier: any(self._ready[name] for name in names) for tier, names in filled.items()}
-        ready = all(tiers.values()) if tiers else all(self._ready.values())
+        here = [ready for name, ready in self._ready.items() if not self._fleet.models[name].site]
+        ready = all(tiers.values()) if tiers else all(here)
         return Json({"ready": ready, "tiers": tiers, "models": self._ready}, 200 if ready else 503)
 
     async def _look(self) -> None:

@@ -112,7 +112,7 @@ class Chooser:
 
     async def _counted(self, ask: Ask, decision: Decision, request: Request) -> Ask:
         """The same ask with its prompt tokens counted by the engine, where the engine can and is on the site."""
-        part = to_tokenize(ask.kind, request) if decision.model not in self.egress.outside else None
+        part = to_tokenize(ask.kind, request) if decision.model not in self.egress.elsewhere else None
         count = await self._targets[decision.model].count_tokens(part) if part else None
         return ask if count is None else ask._replace(prompt_tokens=count, counted=True)
 

@@ -69,7 +69,9 @@ class Asker:
     def may(self, name: str, seen: Seen) -> bool:
         """Whether a model may see a request, and could be asked for it at all."""
         model = self._targets[name].model
-        if model.is_outside and (name not in seen.outside or not self._quality.usd_per_day):
+        if model.leaves_site and name not in seen.elsewhere:
+            return False
+        if model.is_outside and not self._quality.usd_per_day:
             return False
         ask = seen.ask
         if model.is_outside and ask.only_here:
@@ -116,7 +118,7 @@ class Asker:
         return reply
 
     async def _answer(self, target: Backend, request: Request, seen: Seen, why: str, call_id: str) -> Reply:
-        audit = partial(self._leaving, target, seen, why) if target.model.is_outside else None
+        audit = partial(self._leaving, target, seen, why) if target.model.leaves_site else None
         asked = {field: value for field, value in request.items() if field not in _NOT_ASKED_AGAIN}
         async with asyncio.timeout(LONGEST_S):
             await target.slots.take(_CALLER)

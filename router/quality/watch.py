@@ -41,8 +41,8 @@ class Seen(NamedTuple):
     reason: str
     propensity: float
     """How likely it was to be sampled."""
-    outside: Collection[str]
-    """The models outside of the site that may see any of it."""
+    elsewhere: Collection[str]
+    """The models away from the site that may see any of it."""
     keeps: bool
     """Whether what was said may be kept."""
 
@@ -132,7 +132,7 @@ class WatchedTab(Tab):
 
     def _seen(self, event: Finished, ask: Ask, request: Request) -> Seen:
         allowed = self._egress.allowed(self.terms.allowed, self._headers, "")
-        outside = self._egress.outside if allowed is None else self._egress.outside.intersection(allowed)
+        elsewhere = self._egress.elsewhere if allowed is None else self._egress.elsewhere.intersection(allowed)
         return Seen(
             event.request_id,
             self.tenant,
@@ -144,7 +144,7 @@ class WatchedTab(Tab):
             event.tier,
             event.reason,
             self._propensity,
-            outside,
+            elsewhere,
             self.keeps_samples,
         )
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cluster.spec import Routing
+from cluster.spec import Fleet, Routing
 from tests.router.engine import Engine, Exchange, Play, silent, soon, until
 from tests.router.gateway import Running, Trio, chat
 from tests.router.sites import Json, Pair, ScriptedSite, fleet_at, known, pair
@@ -171,6 +171,34 @@ async def test_never_stays_on_the_site(engines: Trio, egress: str, statuses: tup
     assert (free.status, kept.status) == statuses
     assert left == ([] if egress == "same-site" else ["127.0.0.1"])
     assert len(site.seen) == statuses.count(200)
+
+
+async def test_a_server_of_your_own_elsewhere_is_bound_alike(engines: Trio) -> None:
+    """Any ``url`` may be said to be elsewhere: never keeps requests from it, and its tokenizer is sent no prompt."""
+    async with Engine() as far:
+        far.tokens = 4000
+        plain = engines.fleet().model_dump(exclude_unset=True)
+        plain["models"]["u"] = {"engine": "url", "url": far.url, "egress": "same-owner", "context_length": 512}
+        async with Running(Fleet.model_validate(plain)) as gateway:
+            kept = await gateway.post(CHAT, {**chat(), "model": "u"}, x_freehold_egress="never")
+            gone = await gateway.chat(model="u", messages=[{"role": "user", "content": "word " * 300}])
+            left = [line["model"] for line in gateway.lines if line["event"] == "egress"]
+        assert (kept.status, kept.error["code"], gone.status) == (403, "egress_forbidden", 200)
+        assert (left, len(far.seen), far.asides) == (["u"], 1, [])
+
+
+@pytest.mark.parametrize(
+    ("here", "ready"), [(True, 200), (False, 503)], ids=["the other site is gone", "nobody answers here"]
+)
+async def test_readiness_is_not_another_sites(engines: Trio, here: bool, ready: int) -> None:
+    """Without tiers, what answers here decides."""
+    plain = fleet_at("ber", engines, {"fra": {"url": "http://127.0.0.1:9"}}).model_dump(exclude_unset=True)
+    del plain["tiers"]
+    if not here:
+        engines.large.stop()
+    async with Running(Fleet.model_validate(plain)) as ber:
+        answer = await ber.get("/readyz")
+    assert (answer.status, answer.json["models"]["s@fra"]) == (ready, False)
 
 
 @pytest.mark.parametrize(

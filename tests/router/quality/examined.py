@@ -93,5 +93,11 @@ class Place(NamedTuple):
     @asynccontextmanager
     async def examined(self, **quality: object) -> AsyncIterator[Examined]:
         """The gateway; ``quality`` is that section of the fleet file."""
-        async with Running(self.fleet(**quality), archive=Archive(self.database, self.home)) as running:
+        async with self.examined_as(self.fleet(**quality)) as examined:
+            yield examined
+
+    @asynccontextmanager
+    async def examined_as(self, fleet: Fleet) -> AsyncIterator[Examined]:
+        """The same with another fleet file."""
+        async with Running(fleet, archive=Archive(self.database, self.home)) as running:
             yield Examined(running, self.database, (self.home / "admin.key").read_text().strip())

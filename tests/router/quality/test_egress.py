@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cluster.spec import Fleet
 from tests.router.client import Response
 from tests.router.gateway import Trio
 from tests.router.hosted import refuses
@@ -111,6 +112,21 @@ async def test_what_is_compared_outside_is_on_record(place: Place) -> None:
     assert sum(row["bytes"] for row in rows) == left
     assert [row["reason"] for row in rows] == ["quality-reference"] * 2 + ["quality-judge"] * 2
     assert CANARY not in text
+
+
+@pytest.mark.parametrize(("headers", "asked"), [(NEVER, 0), ({}, 1)], ids=["never", "may"])
+async def test_a_reference_elsewhere_is_bound_too(place: Place, headers: dict[str, str], asked: int) -> None:
+    """One of your own needs no plan, yet what says never stays, and what goes is on record."""
+    plain = place.fleet().model_dump(exclude_unset=True)
+    plain["models"]["u"] = {"engine": "url", "url": place.outside.url, "egress": "same-owner"}
+    plain |= {"tiers": {"small": ["s"], "large": ["u"]}, "quality": {**plain["quality"], "references": ["u"]}}
+    place.engines.small.then(*local("A"))
+    async with place.examined_as(Fleet.model_validate(plain)) as bank:
+        key = await bank.key("closed")
+        await bank.ask(key, headers, messages=[{"role": "user", "content": OPTIONS}], model="small")
+        await bank.compared(1)
+        rows = await bank.rows("SELECT * FROM egress")
+    assert (len(place.outside.seen), [row["model"] for row in rows]) == (asked, ["u"] * asked)
 
 
 async def test_the_database_has_no_word_in_the_clear(place: Place) -> None:
