@@ -156,7 +156,11 @@ class Connection:
 def _connected(origin: Origin) -> socket.socket:
     plain = socket.create_connection((origin.address, origin.port), _CONNECT_S)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return origin.tls.wrap_socket(plain, server_hostname=origin.host) if origin.tls else plain
+    try:
+        return origin.tls.wrap_socket(plain, server_hostname=origin.host) if origin.tls else plain
+    except OSError:
+        plain.close()
+        raise
 
 
 def _alive(kept: socket.socket) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from click.testing import CliRunner
 
-from cluster.errors import FreeholdError
+from cluster.errors import FreeholdError, UsageError
+from cluster.kube.values.network import LoadTest
 from loadtests.__main__ import loadtest as command
 from loadtests.ceiling import nothing
 from loadtests.facts import Outcome
@@ -108,3 +110,22 @@ def test_an_error_is_one_line(fleet: str) -> None:
     assert told.returncode == 3
     assert told.stderr.count("\n") == 1
     assert told.stderr.startswith("freehold: nobody takes requests")
+
+
+def test_without_locust_it_says_what_to_install(fleet: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The base install has none."""
+    monkeypatch.setitem(sys.modules, "locust", None)
+    told = CliRunner().invoke(command, ["--fleet", fleet, "--url", "http://127.0.0.1:1", "--users", "2"])
+    assert isinstance(told.exception, UsageError)
+    assert "pip install 'freehold[loadtest]'" in str(told.exception)
+
+
+def test_the_charts_job_gives_options_that_there_are() -> None:
+    """With the form that its values have."""
+    job = (Path(__file__).parents[2] / "helm/freehold/templates/loadtest.yaml").read_text()
+    known = {option for parameter in command.params for option in parameter.opts}
+    given = re.findall(r"^ +- (--[a-z]+)=", job, re.MULTILINE)
+    assert set(given) <= known
+    assert {"--fleet", "--url", "--users", "--duration"} <= set(given)
+    told = CliRunner().invoke(command, ["--duration", LoadTest().duration, "--url", "x", "--users", "1"])
+    assert "--url must be like" in str(told.exception)
