@@ -33,7 +33,7 @@ class Promises:
         self._judged = Counter("freehold_slo_judged", "Requests judged by a promise.", _BY, registry=registry)
         self._broken = Counter("freehold_slo_broken", "Requests that broke it.", _BY, registry=registry)
         self._tallies: dict[str, dict[str, list[int]]] = {}
-        """Model → promise → judged and broken since the counters were told; a counter's own step costs ten times that."""
+        """Model → promise → judged and broken since the counters were told; their own steps cost ten times as much."""
         allowed = _gauge("allowed_ratio", "Share of requests that may break a promise.", registry)
         seconds = _gauge("limit_seconds", "What is promised.", registry)
         for promise, share in self._allowed.items():
