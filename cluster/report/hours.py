@@ -38,8 +38,6 @@ class Hours:
     """Of one GPU."""
     no_price: str
     """Why there is none."""
-    recorded: Decimal
-    """Hours of the clock that somebody knew how many ran."""
 
     @property
     def saved(self) -> Decimal:
@@ -54,7 +52,21 @@ class Hours:
 
 def hours_of(month: Month, planning: Planning) -> tuple[Hours, ...]:
     """Each model that ran, on each kind of GPU."""
-    return tuple(_hours(ran, month, planning) for ran in month.replicas if ran.ms > 0)
+    known = _recorded(month)
+    return tuple(_hours(ran, month, planning, known[ran.model]) for ran in month.replicas if ran.ms > 0)
+
+
+def recorded(month: Month) -> Decimal:
+    """Hours of the clock for which somebody knew how many replicas ran, of the model that most is known of."""
+    return max(_recorded(month).values(), default=Decimal(0))
+
+
+def _recorded(month: Month) -> Mapping[str, Decimal]:
+    """By model, whatever it ran on."""
+    found: dict[str, Decimal] = {}
+    for ran in month.replicas:
+        found[ran.model] = found.get(ran.model, Decimal(0)) + Decimal(ran.ms) / _HOUR_MS
+    return found
 
 
 def gpu_usd(hours: tuple[Hours, ...]) -> Decimal | None:
@@ -63,11 +75,10 @@ def gpu_usd(hours: tuple[Hours, ...]) -> Decimal | None:
     return sum(known, Decimal(0)) if hours and len(known) == len(hours) else None
 
 
-def covered(month: Month, hours: tuple[Hours, ...]) -> float | None:
+def covered(month: Month) -> float | None:
     """Share of the time since the first load of the month that replicas are recorded for; None without any load."""
     seconds = month.active.total_seconds()
-    recorded = max((float(one.recorded) * 3600 for one in hours), default=0.0)
-    return min(1.0, recorded / seconds) if seconds else None
+    return min(1.0, float(recorded(month)) * 3600 / seconds) if seconds else None
 
 
 def busy_hours(month: Month) -> Mapping[str, Decimal]:
@@ -78,13 +89,14 @@ def busy_hours(month: Month) -> Mapping[str, Decimal]:
     return {model: Decimal(ms) / _HOUR_MS for model, ms in found.items()}
 
 
-def _hours(ran: Ran, month: Month, planning: Planning) -> Hours:
-    replicas, always, recorded = (Decimal(ms) / _HOUR_MS for ms in (ran.replica_ms, ran.most_ms, ran.ms))
+def _hours(ran: Ran, month: Month, planning: Planning, known: Decimal) -> Hours:
+    """``known`` are the recorded hours of the model, on every kind of GPU."""
+    replicas, always = (Decimal(ms) / _HOUR_MS for ms in (ran.replica_ms, ran.most_ms))
     paid = replicas
     if planning.pay is not Pay.ON_DEMAND:
-        paid = always / recorded * Decimal(round(month.span.total_seconds())) / 3600
+        paid = always / known * Decimal(round(month.span.total_seconds())) / 3600
     price, why = _price(ran, planning)
-    return Hours(ran.model, ran.gpu, replicas, always, paid * ran.gpus, price, why, recorded)
+    return Hours(ran.model, ran.gpu, replicas, always, paid * ran.gpus, price, why)
 
 
 def _price(ran: Ran, planning: Planning) -> tuple[Decimal | None, str]:

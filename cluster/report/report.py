@@ -12,7 +12,7 @@ from cluster.errors import UsageError
 from cluster.report.advice import Change, advice
 from cluster.report.baselines import AllClaude, AllLarge, all_claude, all_large
 from cluster.report.facts import Held, Month
-from cluster.report.hours import Hours, busy_hours, covered, gpu_usd, hours_of
+from cluster.report.hours import Hours, busy_hours, covered, gpu_usd, hours_of, recorded
 from cluster.report.load import demand_in
 from cluster.report.money import MICROS, rounded_to_cents, usd_of
 from cluster.report.shares import Shares, by_day, shares_of
@@ -87,8 +87,7 @@ def report_of(month: Month, fleet: Fleet) -> Report:
         msg = f"{month.month}: nothing was asked of this fleet in that month; {there}"
         raise UsageError(msg)
     hours, demand = hours_of(month, fleet.planning), demand_in(month, fleet)
-    seconds = Decimal(round(month.active.total_seconds()))
-    compared = max((one.recorded for one in hours), default=seconds / 3600)
+    span = recorded(month) or Decimal(round(month.active.total_seconds())) / 3600
     return Report(
         fleet=fleet,
         month=month,
@@ -96,12 +95,12 @@ def report_of(month: Month, fleet: Fleet) -> Report:
         days=by_day(month),
         hours=hours,
         busy=busy_hours(month),
-        covered=covered(month, hours),
+        covered=covered(month),
         paid=usd_of(sum(used.cost_micros for used in month.usage)),
         compared=usd_of(sum(one.cost_micros for one in month.quality)),
         gpus=gpu_usd(hours),
         claude=all_claude(month),
-        large=all_large(fleet, demand, compared) if demand else NOTHING_ASKED,
+        large=all_large(fleet, demand, span) if demand else NOTHING_ASKED,
         promises=_promises(month.promises),
         changes=advice(month, fleet, demand) if demand else NOTHING_ASKED,
     )
@@ -178,7 +177,7 @@ def _large(large: AllLarge | str) -> dict[str, Any]:
 
 
 def _hours(one: Hours) -> dict[str, Any]:
-    names = ("replicas", "always", "saved", "gpus", "recorded")
+    names = ("replicas", "always", "saved", "gpus")
     figures = {f"{name}_hours": float(round(getattr(one, name), 4)) for name in names}
     price = None if one.usd_per_hour is None else str(one.usd_per_hour)
     return {"model": one.model, "gpu": one.gpu, **figures, "usd_per_gpu_hour": price, "usd": _text(one.usd)}

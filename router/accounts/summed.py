@@ -33,9 +33,11 @@ _P95 = 0.95
 _log = logging.getLogger(__name__)
 
 _LOCKED = text("SELECT pg_try_advisory_xact_lock(:key)")
-_FROM = text(
-    "SELECT date_trunc('day', coalesce((SELECT max(hour) FROM traffic_hours), (SELECT min(at) FROM ledger)), 'UTC')"
-)
+_FROM = text("""
+    SELECT date_trunc('day', coalesce(
+        (SELECT max(hour) FROM traffic_hours WHERE hour <= now()), (SELECT min(at) FROM ledger)
+    ), 'UTC')
+""")
 _FORGET = (
     text("DELETE FROM traffic_hours WHERE hour >= :day AND hour < :next"),
     text("DELETE FROM promise_days WHERE day = :day"),

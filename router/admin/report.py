@@ -37,7 +37,7 @@ class ReportSteps:
             await sum_up(self._store, self._fleet.slo, now.date())
         facts = await facts_of(self._store, since, until)
         [left], [recorded], [kept] = facts["left"], facts["recorded"], facts["kept"]
-        priced = {name for name, model in self._fleet.models.items() if model.is_outside}
+        outside = {name for name, model in self._fleet.models.items() if model.leaves_site}
         judged = await quality(self._store, "tier", None, Period(first, following))
         return {
             "object": "report",
@@ -46,7 +46,7 @@ class ReportSteps:
             "since": since.isoformat(),
             "until": max(since, min(until, now)).isoformat(),
             "whole": until <= now,
-            "outside": sorted(priced | {row["model"] for row in facts["egress"]}),
+            "outside": sorted(outside | {row["model"] for row in facts["egress"]}),
             "left_requests": left["requests"],
             "recorded_since": recorded["since"],
             **kept,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cluster.report.hours import covered, gpu_usd, hours_of
-from cluster.spec import Planning
+from cluster.report.hours import covered, gpu_usd, hours_of, recorded
+from cluster.spec import Pay, Planning
 from tests.cluster.report.months import HOUR_MS, hours, month, ran
 
 PRICED = {"gpu_usd_per_hour": {"H100": 2.95}}
@@ -53,5 +53,13 @@ def test_how_much_is_recorded() -> None:
     """Of the time since the first load: the last 40 hours of the month here."""
     told = [hour | {"begins": hour["begins"] + 680 * 3600} for hour in hours(1)]
     busy = month(traffic=told, replicas=[ran()])
-    assert covered(busy, hours_of(busy, Planning())) == pytest.approx(0.25)
-    assert covered(month(), ()) is None
+    assert covered(busy) == pytest.approx(0.25)
+    assert covered(month()) is None
+
+
+def test_a_model_that_changed_its_gpus_ran_once() -> None:
+    """Ten hours on each kind are twenty of the clock, of which each kind is half of what is paid for."""
+    both = month(replicas=[ran(), ran(gpu="L40S")], traffic=hours(1))
+    assert recorded(both) == Decimal(20)
+    owned = hours_of(both, Planning(pay=Pay.OWNED))
+    assert [one.gpus for one in owned] == [Decimal(4 * 720 * 2) / 2] * 2
