@@ -3,7 +3,7 @@
 ``python benchmarks/loadtest_crosscheck.py [--quick] [--json FILE]``. A fleet of one simulated 70B model is started
 behind the gateway. vLLM's tool asks it as it likes: random prompts and answers of many lengths, Poisson arrivals. Then
 our tool asks the same fleet for the same lengths at the same times, taken from what vLLM's tool wrote. What both say of
-it must agree: no figure is more than 5 % apart. The engine is slow enough that a busy machine shows little.
+it must agree: no figure is more than 5 % apart. The engine is slow, so that a busy machine shows little.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ models:
   llama-3.3-70b:
     engine: simulated
     source: RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic
+    speed: 0.25
     context_length: 16384
     accelerator: { type: L40S, count: 4 }
     engine_args: { tensor_parallel_size: 4 }
@@ -37,7 +38,11 @@ tiers: { small: [llama-3.3-70b] }
 slo: { ttft_p95_s: 5, tpot_p95_s: 0.2 }
 """
 MODEL: Final = "llama-3.3-70b"
-RATE: Final = 2.0
+SPEED: Final = 0.25
+"""A quarter of real time, so that what a busy machine adds to a latency of a second is little of it."""
+RATE: Final = 0.4
+"""Requests a second; near what the fleet can take, small accidents would add up."""
+REQUESTS: Final = 120
 BENCH: Final = (
     "import argparse, sys; from vllm.benchmarks.serve import add_cli_args, main; "
     "parser = argparse.ArgumentParser(); add_cli_args(parser); main(parser.parse_args(sys.argv[1:]))"
@@ -70,12 +75,12 @@ TARGETS: Final = (
 def main() -> int:
     """Measure; 1 when a figure is too far apart, 3 when something needed is missing."""
     parser = argparse.ArgumentParser(description="freehold loadtest beside vllm bench serve.")
-    parser.add_argument("--quick", action="store_true", help="60 requests instead of 240")
+    parser.add_argument("--quick", action="store_true", help="40 requests instead of 120")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     asked = parser.parse_args()
     try:
         with logs() as folder, fleet(folder) as url:
-            theirs = vllm_says(folder, url, 60 if asked.quick else 240)
+            theirs = vllm_says(folder, url, 40 if asked.quick else REQUESTS)
             ours = freehold_says(folder, url, theirs)
     except BenchmarkError as error:
         print(f"benchmarks/loadtest_crosscheck.py: {error}", file=sys.stderr)
@@ -91,7 +96,8 @@ def fleet(folder: Path) -> Iterator[str]:
     port = free_port()
     home = {"FREEHOLD_HOME": str(folder / "home")}
     command = str(Path(sys.executable).with_name("freehold"))
-    _run(folder, "up", [command, "rehearse", "--fleet", "fleet.yaml", "--plain", "--detach", "--port", str(port)], home)
+    options = ("--plain", "--detach", "--speed", f"{SPEED:g}", "--port", str(port))
+    _run(folder, "up", [command, "rehearse", "--fleet", "fleet.yaml", *options], home)
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -100,7 +106,7 @@ def fleet(folder: Path) -> Iterator[str]:
 
 def vllm_says(folder: Path, url: str, requests: int) -> dict[str, Any]:
     """Its own result, with the lengths and times of every request."""
-    print(f"· vllm bench serve: {requests} requests at {RATE:g} a second", flush=True)
+    print(f"· vllm bench serve: {requests} requests at {RATE:g} a second, {requests / RATE:.0f} s", flush=True)
     options = {
         "backend": "openai-chat",
         "endpoint": "/v1/chat/completions",
