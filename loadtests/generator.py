@@ -71,7 +71,7 @@ class Generator(Noun):
 
 
 def _doubts(found: Generator, columns: Columns) -> Iterator[str]:
-    more = "take more --workers"
+    more = "take more --workers, or a quieter machine"
     if found.cores > _BUSY:
         yield f"a generator process used {found.cores:.2f} cores of the one that it can; {more}"
     if found.ceiling_used is not None and found.ceiling_used > _NEAR:
