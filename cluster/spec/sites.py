@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -39,6 +40,12 @@ class Site(Noun):
     offers: tuple[Name, ...] | None = None
     """Models of this file that it has, too, by the same names; null for all that run here. ``[]`` for none: then it
     has only what models of ``engine: freehold`` say."""
+
+    @property
+    def is_on_this_machine(self) -> bool:
+        """Whether its address leads no further, as far as the file can tell."""
+        host = urlsplit(self.url).hostname or ""
+        return host in {"localhost", "::1"} or host.startswith("127.")
 
     @model_validator(mode="after")
     def _paid_is_outside(self) -> Self:

@@ -1,8 +1,9 @@
 """A fleet with nothing real behind its gateway: every model answers as it would, without a GPU and without a cent.
 
-Routes, tiers, plans, budgets, limits and promises stay as they are; other sites are left alone. A model with a ``source`` takes the time that it
+Routes, tiers, plans, budgets, limits and promises stay as they are. A model with a ``source`` takes the time that it
 would take on its GPUs; one that runs elsewhere, hosted ones included, gives 50 tokens a second. The database is always
-Freehold's own, so that a rehearsal charges nobody in another one.
+Freehold's own, so that a rehearsal charges nobody in another one; other sites are left alone, but for those that are
+rehearsed on the same machine.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def rehearsal(fleet: Fleet, folder: Path, speed: float) -> Fleet:
     own = fleet.database.model_copy(update={"url_env": Database().url_env})
     trace = str((folder / fleet.traffic.trace).absolute()) if fleet.traffic.trace else ""
     traffic = fleet.traffic.model_copy(update={"trace": trace})
-    return fleet.model_copy(update={"models": models, "sites": {}, "database": own, "traffic": traffic})
+    sites = {name: site for name, site in fleet.sites.items() if site.is_on_this_machine}
+    return fleet.model_copy(update={"models": models, "sites": sites, "database": own, "traffic": traffic})
 
 
 def _simulated(model: Model, speed: float) -> Model:

@@ -21,13 +21,21 @@ def test_every_example_can_be_rehearsed(file: Path, tmp_path: Path) -> None:
     real = load_fleet(file)
     assert {model.engine for model in written.models.values()} == {Engine.SIMULATED}
     assert {model.speed for model in written.models.values()} == {10}
-    assert not written.sites
-    kept = {"models", "sites", "database", "traffic"}
+    kept = {"models", "database", "traffic"}
     assert written.model_dump(exclude=kept) == real.model_dump(exclude=kept)
     for name, model in written.models.items():
         assert (model.capabilities, model.price) == (real.models[name].capabilities, real.models[name].price)
         assert model.answer_limit == real.models[name].answer_limit
         assert not model.key_env
+
+
+def test_other_sites_are_left_alone(tmp_path: Path) -> None:
+    """But for those on this machine, which can only be rehearsed, too."""
+    fleet = load_fleet("fleets/sites.yaml")
+    away = fleet.sites["fra"].model_copy(update={"url": "https://fra.example.com"})
+    assert list(rehearsal(fleet, tmp_path, 1).sites) == ["ber", "fra"]
+    changed = fleet.model_copy(update={"sites": {**fleet.sites, "fra": away}})
+    assert list(rehearsal(changed, tmp_path, 1).sites) == ["ber"]
 
 
 def test_nobody_is_charged_elsewhere(tmp_path: Path) -> None:
