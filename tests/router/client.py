@@ -88,11 +88,13 @@ class Client:
         """Wait until the peer, or the kernel, has taken most of what was sent."""
         await soon(self._writer.drain())
 
-    def ask(self, path: str, body: object = b"", *, method: str = "POST", **headers: str) -> None:
+    def ask(
+        self, path: str, body: object = b"", *, method: str = "POST", host: str = "gateway", **headers: str
+    ) -> None:
         """A request; a body that is not bytes goes out as JSON."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-        head = f"{method} {path} HTTP/1.1\r\nhost: gateway\r\ncontent-length: {len(content)}\r\n{more}\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {len(content)}\r\n{more}\r\n"
         self.send(head.encode() + content)
 
     async def head(self) -> Response:

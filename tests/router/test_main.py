@@ -188,6 +188,13 @@ async def adds_up(process: Process) -> None:
         assert await process.metric("freehold_requests_total", status="200") == 40
         assert await process.metric("freehold_prompt_tokens_total") == 7 * 40
         assert await process.metric("freehold_target_up", model="s") == 1
+    await until(lambda: seen(process, 40))
+
+
+async def seen(process: Process, answers: int) -> bool:
+    """Whether the page tells of all workers, whichever gives it."""
+    looks = [await fetch(process.port, "/admin/overview", method="GET", host="localhost") for _ in range(6)]
+    return {row["answers"] for look in looks for row in look.json["split"]["hour"]} == {answers}
 
 
 async def under_way_is_seen(process: Process, engines: Trio) -> None:

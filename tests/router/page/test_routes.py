@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.router.client import Client
+from tests.router.client import Client, Response, fetch
 from tests.router.engine import soon, until
 from tests.router.gateway import Running, Trio, chat
 
@@ -19,12 +19,9 @@ CHAT = "/v1/chat/completions"
 HERE = "127.0.0.1:8080"
 
 
-async def overview(gateway: Running, host: str = HERE, **headers: str) -> Any:  # noqa: ANN401 - a response
+async def overview(gateway: Running, host: str = HERE, **headers: str) -> Response:
     """The figures, asked by a browser on this machine."""
-    async with Client(gateway.port) as client:
-        more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-        client.send(f"GET /admin/overview HTTP/1.1\r\nhost: {host}\r\n{more}\r\n".encode())
-        return await client.response()
+    return await fetch(gateway.port, "/admin/overview", method="GET", host=host, **headers)
 
 
 async def live(client: Client) -> dict[str, Any]:
