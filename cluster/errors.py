@@ -153,6 +153,8 @@ class KubernetesError(FreeholdError):
         """``status`` is HTTP's; 0 where there was no answer."""
         super().__init__(message)
         self.status = status
+        # Quotas, admission and policies answer 403 too, in other words.
+        self.lacks_right = status == 403 and " cannot " in message  # noqa: PLR2004 - HTTP's own number
 
 
 class PreflightError(FreeholdError):

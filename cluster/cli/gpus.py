@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -67,7 +67,8 @@ def _replica(model: ModelRelease, profile: GpuProfile) -> Wanted:
         "pods": 1.0,
     }
     tolerations = tuple(Toleration(**{key: str(value) for key, value in one.items()}) for one in profile.tolerations)
-    return Wanted(model.name, model.hosts, requests, profile.node_selector, tolerations, profile.resource)
+    selector = {label: value for label, value in profile.node_selector.items() if value is not None}
+    return Wanted(model.name, model.hosts, requests, selector, tolerations, profile.resource)
 
 
 def _node(node: Node) -> dict[str, object]:
@@ -93,8 +94,19 @@ def _nodes_table(nodes: Iterable[Node]) -> Table:
         for name in node.gpus:
             held, free = int(node.held.get(name, 0.0)), int(node.free[name]) if node.ready else 0
             counts = (str(int(node.allocatable[name])), str(held), str(free))
-            table.add_row(node.name, node.gpu_type or "?", name, *counts, "; ".join(node.complaints) or "well")
+            table.add_row(
+                node.name,
+                node.gpu_type or "?",
+                name,
+                *counts,
+                "; ".join((*node.complaints, *_kept_off(node, name))) or "well",
+            )
     return table
+
+
+def _kept_off(node: Node, resource: str) -> Iterator[str]:
+    """Taints but the usual one, which every pod with a GPU tolerates."""
+    return (f"taint {taint}" for taint in node.taints if taint.key != resource)
 
 
 def _pools_table(found: Iterable[Pool]) -> Table:

@@ -76,6 +76,8 @@ class Api:
         except config.ConfigException as exc:
             msg = f"no usable kubeconfig ({exc}); set KUBECONFIG, or make one as your cluster's vendor says"
             raise UsageError(msg) from exc
+        if not settings.verify_ssl:  # as the kubeconfig says; a warning with each request would say nothing new
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         inner = chosen["context"]
         place = Place(
             context=chosen["name"],
@@ -175,15 +177,10 @@ class Api:
             text = f"{self.place.server} does not know {who}: {cause}\nlog in again, or get a new kubeconfig"
         elif status == _FORBIDDEN:
             text = f"{reason} (context {self.place.context!r})"
-            text += "\nask for the rights in helm/roles.yaml" if lacks_right(reason) else ""
+            text += "\nask for the rights in helm/roles.yaml" if " cannot " in reason else ""
         else:
             text = f"{path}: {reason}"
         return KubernetesError(text, status)
-
-
-def lacks_right(reason: str) -> bool:
-    """Whether a 403 is about rights; others are of quotas, admission and policies."""
-    return " cannot " in reason
 
 
 def _check(answer: urllib3.BaseHTTPResponse, path: str, api: Api) -> None:

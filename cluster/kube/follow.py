@@ -66,8 +66,8 @@ class Following(threading.Thread):
         self._lock = threading.Lock()
         self.listed = threading.Event()
         """Set after the first list."""
-        self.trouble = ""
-        """Why nothing new can be told at the moment; empty while all is well."""
+        self.trouble: KubernetesError | None = None
+        """Why nothing new can be told at the moment; None while all is well."""
 
     def items(self) -> tuple[Object, ...]:
         """The objects as they are known now."""
@@ -85,7 +85,7 @@ class Following(threading.Thread):
                 version = self._list()
                 self._watch(version)
             except KubernetesError as exc:
-                self.trouble = str(exc)
+                self.trouble = exc
                 self._changed.set()
             self._over.wait(self._pause_s)
 
@@ -93,7 +93,7 @@ class Following(threading.Thread):
         found = self._source.list(self._path, **self._query)
         with self._lock:
             self._objects = {_identity(item): item for item in found.items}
-        self.trouble = ""
+        self.trouble = None
         self.listed.set()
         self._changed.set()
         return found.version

@@ -93,7 +93,7 @@ def terminal(cluster: Bench, chart: Path, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="module")
 def deployed(terminal: Terminal) -> Any:  # noqa: ANN401 - what the command prints
     """The first deployment's facts."""
-    code, facts = terminal.json("deploy", *terminal.order("--timeout", "90"))
+    code, facts = terminal.json("deploy", *terminal.order("--timeout", "300"))
     assert code == 0, facts
     return facts
 
@@ -129,8 +129,8 @@ def test_diff_finds_what_a_hand_did_and_rollback_undoes_a_deploy(terminal: Termi
     assert fields["env[TMPDIR].value"]["after"] == '"/tmp"'
     assert "kubectl" in fields["env[API_TOKEN].value"]["after"]
     assert "hunter2" not in json.dumps(found)
-    terminal.freehold("deploy", *terminal.order(*TEAM, "--timeout", "90"))
-    code, back = terminal.json("rollback", "--timeout", "90")
+    terminal.freehold("deploy", *terminal.order(*TEAM, "--timeout", "300"))
+    code, back = terminal.json("rollback", "--timeout", "300")
     assert (code, back["of"], back["revision"], back["ready"]) == (0, 1, 3, True)
 
 

@@ -21,6 +21,7 @@ from cluster.kube.follow import RELIST_S, Following, Source
 Object = dict[str, Any]
 _FIRST_S = 20.0
 """How long the first lists may take."""
+_NOT_FOUND = 404
 _LOOK_S = 5.0
 """Between two looks at the logs of pods that load."""
 _WORKLOADS = (
@@ -81,9 +82,8 @@ class Live:
     @property
     def troubles(self) -> tuple[str, ...]:
         """Why some of it cannot be told; a kind that the cluster has not is no trouble."""
-        return tuple(
-            dict.fromkeys(one.trouble for one in self._all if one.trouble and "could not find" not in one.trouble)
-        )
+        known = [one.trouble for one in self._all if one.trouble and one.trouble.status != _NOT_FOUND]
+        return tuple(dict.fromkeys(map(str, known)))
 
     def rows(self, expected: Iterable[tuple[str, str]] = ()) -> tuple[Row, ...]:
         """Everything of the release as it is now."""

@@ -22,7 +22,6 @@ INSTANCE = "app.kubernetes.io/instance"
 OPERATOR_NAMESPACE = "kuberay-system"
 MANAGER = "freehold"
 """Who applies, in the API server's books."""
-_FORBIDDEN = 403
 
 
 class Asked(Protocol):
@@ -141,7 +140,7 @@ def _allowed(ask: Callable[[], Found]) -> Found | None:
     try:
         return ask()
     except KubernetesError as exc:
-        if exc.status == _FORBIDDEN:
+        if exc.lacks_right:
             return None
         raise
 
@@ -202,8 +201,7 @@ def _refusals(
         except KubernetesError as exc:
             if not exc.status:
                 raise
-            lacks = exc.status == _FORBIDDEN and " cannot " in str(exc)
-            refused[name_of(item)] = Refusal(str(exc), lacks)
+            refused[name_of(item)] = Refusal(str(exc), exc.lacks_right)
         else:
             if _is_others(would_be["metadata"], release):
                 why = f"it is there already and does not belong to release {release!r}: delete it, or use --release"

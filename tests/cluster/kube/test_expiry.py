@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from cluster.kube.expiry import Credentials, expired
 
@@ -22,13 +22,14 @@ def token(**claims: object) -> str:
     return f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.sig"
 
 
-def certificate(end: datetime) -> str:
-    """A certificate that is good until then."""
+def certificate(end: datetime) -> tuple[str, str]:
+    """A certificate that is good until then, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ann")])
     begun = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
     dated = begun.serial_number(1).not_valid_before(end - timedelta(days=365)).not_valid_after(end)
-    return dated.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+    whole = dated.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    return whole.decode(), key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def test_an_expired_token_tells_when() -> None:
@@ -38,7 +39,7 @@ def test_an_expired_token_tells_when() -> None:
 
 def test_an_expired_certificate_tells_when() -> None:
     """As the API server would have judged it."""
-    found = expired(Credentials(certificate=certificate(NOW - timedelta(hours=2))), NOW)
+    found = expired(Credentials(certificate=certificate(NOW - timedelta(hours=2))[0]), NOW)
     assert found == "its certificate expired on 2026-06-01 10:00 UTC"
 
 
@@ -50,7 +51,7 @@ def test_an_expired_certificate_tells_when() -> None:
         Credentials(token()),
         Credentials("a.!!!.c"),
         Credentials(token(exp=NOW.timestamp() + 60)),
-        Credentials(certificate=certificate(NOW + timedelta(days=1))),
+        Credentials(certificate=certificate(NOW + timedelta(days=1))[0]),
         Credentials(certificate="no PEM"),
     ],
     ids=["none", "opaque", "no end", "broken", "good token", "good certificate", "broken certificate"],

@@ -113,10 +113,10 @@ def test_trouble_is_told_and_forgotten() -> None:
     """While the API server is away what was known stays, with the reason; afterwards all is well."""
     script = Script([Moment(named("a")), KubernetesError("no answer"), Moment(named("a", "b"))], [[]])
     one = followed(script, 30, {"a", "b"}, 3)
-    assert one.trouble == ""
+    assert one.trouble is None
 
 
 def test_a_refusal_is_told() -> None:
     """A user without the right sees why nothing is seen."""
     script = Script([KubernetesError("pods is forbidden", 403)])
-    assert followed(script, 30, set()).trouble == "pods is forbidden"
+    assert followed(script, 30, set()).trouble is script.lists[0]
