@@ -82,7 +82,6 @@ def bench(script: Path, python: Path) -> Iterator[Bench]:
         path = f"{folder / 'image'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         where = ["--dir", str(plane.folder)]
         subprocess.run([*plane.command, "up", *where], check=True, capture_output=True)
-        plane.run("ip", "link", "set", "dev", "cbr0", "address", _BRIDGE)
         images = json.dumps({IMAGE: []})
         agent = subprocess.Popen(
             [*plane.command, "kubelet", *where, "--images", images],
@@ -91,6 +90,7 @@ def bench(script: Path, python: Path) -> Iterator[Bench]:
             text=True,
         )
         try:
+            plane.run("ip", "link", "set", "dev", "cbr0", "address", _BRIDGE)
             assert agent.stdout is not None
             assert _READY in agent.stdout.readline()
             yield plane

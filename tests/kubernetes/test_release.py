@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster.kube.rendered import merged, objects, values
+from tests.cluster.kube.cases import cases
+from tests.cluster.kube.rendered import objects
 from tests.kubernetes.bench import Bench
 from tests.kubernetes.release import NAME, Release, until
 
 KINDS = "deployments,services,configmaps,networkpolicies,poddisruptionbudgets,serviceaccounts,pods,jobs,ingresses"
+KINDS_OF_OTHERS = {"RayService", "ServiceMonitor", "PodMonitor", "PrometheusRule", "ScaledObject", "HTTPRoute"}
 
 
 @pytest.fixture(scope="module")
@@ -60,18 +62,15 @@ def _missing(sent: object, kept: object, path: str) -> list[str]:
 
 
 def test_custom_objects_are_what_their_definitions_take(cluster: Bench, tmp_path: Path) -> None:
-    """KubeRay's, Prometheus' operator's, KEDA's and the Gateway API's, to the last field."""
+    """KubeRay's, Prometheus' operator's, KEDA's and the Gateway API's, in every way to use the chart."""
+    custom = [
+        item for given in cases().values() for item in objects(tmp_path, given) if item["kind"] in KINDS_OF_OTHERS
+    ]
     file = tmp_path / "rendered.yaml"
-    route = {"gateway": {"httpRoute": {"enabled": True, "parentRefs": [{"name": "edge"}], "hostnames": ["x.example"]}}}
-    ray = objects(tmp_path, merged(values("h100", "ray"), route))
-    keda = {"engines": {"keda": {"enabled": True, "prometheus": "http://prometheus:9090"}}}
-    plain = objects(tmp_path, merged(values("h100", "plain"), keda))
-    kinds = {"RayService", "ServiceMonitor", "PodMonitor", "PrometheusRule", "ScaledObject", "HTTPRoute"}
-    custom = [item for item in (*ray, *plain) if item["kind"] in kinds]
-    assert {item["kind"] for item in custom} == kinds
     file.write_text(yaml.safe_dump_all(custom))
     done = cluster.run("kubectl", "apply", "--dry-run=server", "--validate=strict", "-f", str(file), check=False)
     assert done.returncode == 0, done.stderr
+    assert {item["kind"] for item in custom} == KINDS_OF_OTHERS
 
 
 def test_leaves_nothing_but_what_it_names(release: Release) -> None:
