@@ -148,7 +148,11 @@ def _run(asked: Asked, file: Path, samples: Path | None, files: Files, *, everyt
     """Whether every promise held."""
     fleet = load_fleet(file)
     with tempfile.TemporaryDirectory(prefix="freehold-loadtest-") as folder:
-        run = conduct(asked, fleet, file, samples or Path(folder) / "samples.jsonl")
+        try:
+            run = conduct(asked, fleet, file, samples or Path(folder) / "samples.jsonl")
+        except KeyboardInterrupt as exc:
+            msg = "the load test was interrupted"
+            raise FreeholdError(msg) from exc
         result = conclude(run, fleet, whole(run) if everything else steady(run))
     files.write(result)
     tell(result)

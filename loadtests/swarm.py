@@ -226,7 +226,7 @@ class _Leader:
 @contextmanager
 def _workers(count: int, port: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     command = [sys.executable, "-m", "loadtests.worker", "127.0.0.1", str(port)]
-    processes = [subprocess.Popen(command) for _ in range(count)]
+    processes = [subprocess.Popen(command, start_new_session=True) for _ in range(count)]  # Ctrl-C is the leader's
     try:
         yield processes
     finally:
