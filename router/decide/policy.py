@@ -127,12 +127,12 @@ class Policy:
 
     def _named(self, ask: Ask, load: LoadOf, allowed: Collection[str] | None) -> Decision:
         """The model by that name, here or at another site; where a rule or a route named it, or others of its tier."""
+        same = (ask.model, *self._order.twins(ask.model))
         if ask.why is None:
-            able = self._able(ask, (ask.model, *self._order.twins(ask.model)), allowed)
-            names = self._by_load(able, load)
+            names = self._by_load(self._able(ask, same, allowed), load)
             return self._decision(names, Reason.NAMED if names[0] == ask.model else Reason.SITE)
-        others = (name for name in self._tiers.get(self._tier_of[ask.model], ()) if name != ask.model)
-        names = sorted(self._able(ask, (ask.model, *others), allowed), key=lambda name: not load(name).available)
+        others = (name for name in self._tiers.get(self._tier_of[ask.model], ()) if name not in same)
+        names = sorted(self._able(ask, (*same, *others), allowed), key=lambda name: not load(name).available)
         return self._decision(names, ask.why if names[0] == ask.model else Reason.DOWN)
 
     # -- among local models -----------------------------------------------------------------------------------------

@@ -76,6 +76,24 @@ async def test_who_names_a_model_gets_it_from_the_other_site(two: Pair) -> None:
     assert [one.header("x-freehold-model") for one in (there, named)] == ["l@fra", "l@fra"]
 
 
+async def test_a_rule_keeps_to_its_model(two: Pair) -> None:
+    """The same model at the other site stands in before another model of its tier does here."""
+    engines = two.near
+    async with Engine() as other:
+        plain = fleet_at("ber", engines, {"fra": {"url": f"http://127.0.0.1:{two.fra.port}"}}).model_dump(
+            exclude_unset=True
+        )
+        plain["models"]["t"] = {"engine": "url", "url": other.url}
+        plain |= {"tiers": {"small": ["s", "t"]}, "routes": {"role": {"model": "s"}}}
+        engines.small.stop()
+        async with Running(Fleet.model_validate(plain)) as ber:
+            await known(ber)
+            ber.targets["s"].breaker.rest(9)
+            answer = await ber.chat(model="role")
+        assert not other.seen
+    assert (answer.header("x-freehold-model"), answer.header("x-freehold-reason")) == ("s@fra", "site")
+
+
 async def test_what_crosses_the_border(two: Pair) -> None:
     """The other site is told where a request is from and what it is called there, and to let it go no further."""
     async with ScriptedSite("fra") as site, Running(fleet_at("ber", two.near, {"fra": {"url": site.url}})) as ber:
