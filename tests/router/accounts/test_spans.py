@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from sqlalchemy import text
 
 from cluster.spec import Fleet
 from router.accounts.month import facts_of
-from router.accounts.spans import GAP_S, record, told
+from router.accounts.spans import GAP_S, keep_spans, record, told
 from router.accounts.store import Store
 from tests.router.accounts.written import read
 
@@ -83,6 +84,18 @@ async def test_another_kind_of_gpu_is_another_span(store: Store) -> None:
     await _pass(store, 10)
     await record(store, FLEET.model_copy(update={"models": {"big": other}}), {"big": 1})
     assert [(row["gpu"], row["ms"]) for row in await _hours(store)] == [("H100", 10), ("L40S", 0)]
+
+
+async def test_a_gateway_records_what_the_supervisor_says(store: Store, tmp_path: Path) -> None:
+    """For as long as it runs."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "replicas.json").write_text('{"big": 2}')
+    keeping = asyncio.create_task(keep_spans(store, FLEET, tmp_path))
+    async with asyncio.timeout(20):
+        while not (rows := await read(store, "SELECT model, replicas FROM replica_spans")):  # noqa: ASYNC110 - another task
+            await asyncio.sleep(0.01)
+    keeping.cancel()
+    assert rows == [("big", 2)]
 
 
 def test_an_old_word_is_none(tmp_path: Path) -> None:

@@ -150,27 +150,20 @@ async def test_a_month_without_anything(asked: Bank) -> None:
     assert facts["first_month"] == facts["last_month"] != "2001-02"
 
 
+async def _command(bank: Bank, home: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """``freehold report`` with these options, while the gateway answers."""
+    url = {"FREEHOLD_URL": f"http://127.0.0.1:{bank.running.port}", "FREEHOLD_KEY": bank._admin}
+    command = [str(Path(sys.executable).with_name("freehold")), "report", "--fleet", str(home / "fleet.json"), *words]
+    told = {**os.environ, **url, **environment}
+    return await asyncio.to_thread(
+        lambda: subprocess.run(command, env=told, capture_output=True, text=True, check=False, timeout=60)
+    )
+
+
 async def test_the_report_reconciles_with_the_ledger_to_the_cent(asked: Bank, tmp_path: Path) -> None:
     """The real command over the real API prints what independent SQL says in cents, in all and by tenant."""
-    environment = os.environ | {"FREEHOLD_URL": f"http://127.0.0.1:{asked.running.port}", "FREEHOLD_KEY": asked._admin}
-    words = [
-        str(Path(sys.executable).with_name("freehold")),
-        "report",
-        "--fleet",
-        str(tmp_path / "fleet.json"),
-        "--json",
-    ]
     markdown = tmp_path / "report.md"
-    done = await asyncio.to_thread(
-        lambda: subprocess.run(
-            [*words, "--markdown", str(markdown)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-    )
+    done = await _command(asked, tmp_path, "--json", "--markdown", str(markdown))
     assert done.returncode == 0, done.stderr
     card, text = json.loads(done.stdout), markdown.read_text()
     sums = {row["who"]: row for row in await asked.rows(CENTS)}
@@ -182,3 +175,23 @@ async def test_the_report_reconciles_with_the_ledger_to_the_cent(asked: Bank, tm
         [line] = [line for line in text.splitlines() if line.startswith(f"| {who} | ") and "$" in line]
         assert line.endswith(f"| ${row['paid_usd']} | ${row['instead_usd']} |")
     assert f"| all on Claude | every answer at spillover.baseline, by the ledger | ${card['all_claude_usd']} |" in text
+
+
+async def test_a_page_and_a_month_without_anything(asked: Bank, tmp_path: Path) -> None:
+    """The page is written; for an empty month there is none, and exit code 2 with the months that have something."""
+    page = tmp_path / "report.html"
+    done = await _command(asked, tmp_path, "--html", str(page))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert page.read_text().startswith("<!doctype html>")
+    empty = await _command(asked, tmp_path, "--month", "2001-02")
+    assert (empty.returncode, empty.stdout) == (2, "")
+    assert empty.stderr.startswith(
+        "freehold: 2001-02: nothing was asked of this fleet in that month; there is something"
+    )
+
+
+async def test_without_accounts(bank: Bank, gateway: Running, tmp_path: Path) -> None:
+    """A fleet without a ledger has nothing to report, and says what to set."""
+    done = await _command(bank, tmp_path, FREEHOLD_URL=f"http://127.0.0.1:{gateway.port}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "set tenants.access: keys" in done.stderr
