@@ -27,7 +27,12 @@ def keys() -> None:
 @click.option("--admin", is_flag=True, help="A key for the admin API, too.")
 @click.option("--model", "models", multiple=True, help="Only this model; may be repeated, as the next three.")
 @click.option("--tier", "tiers", multiple=True, help="Only this tier: small, large or embedding.")
-@click.option("--endpoint", "endpoints", multiple=True, help="Only this endpoint: chat, embedding, usage …")
+@click.option(
+    "--endpoint",
+    "endpoints",
+    multiple=True,
+    help="Only this endpoint: chat, embedding, usage …; site for another site.",
+)
 @click.option("--network", "networks", multiple=True, help="Only from these addresses, such as 10.0.0.0/8.")
 @click.option("--expires", "expires_in_seconds", type=Duration(), help="Good for so long: 12h, 30d. Default: no end.")
 @over_admin_api

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cluster.spec import Fleet, Routing
+from router.backends.retries import RESERVE, SHARE
 from tests.router.engine import Engine, Exchange, Play, silent, soon, until
 from tests.router.gateway import Running, Trio, chat
 from tests.router.sites import Json, Pair, ScriptedSite, fleet_at, known, pair
@@ -125,6 +126,19 @@ async def test_two_sites_without_engines_end_in_one_error(two: Pair) -> None:
     assert answer.status == 429
     assert answer.error["code"] == "upstream_busy"
     assert two.counts() == (1, 1)
+
+
+async def test_sites_do_not_multiply_an_outage(two: Pair) -> None:
+    """Where all engines fail everything, what is tried again, here and there, is within both budgets."""
+    asked = 60
+    for engine in (two.near.small, two.far.small):
+        engine.then(*[fails(500)] * 10 * asked)
+    statuses = {(await two.ber.chat(model="s")).status for _ in range(asked)}
+    near, far = two.counts()
+    again = RESERVE + SHARE * asked
+    assert statuses == {503}
+    assert asked <= near <= asked + again
+    assert far <= 2 * again
 
 
 async def test_two_dead_sites_do_not_ask_each_other_again(two: Pair) -> None:
