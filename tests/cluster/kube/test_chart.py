@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -234,3 +236,13 @@ def test_a_label_may_be_taken_away(tmp_path: Path) -> None:
     items = objects(tmp_path, merged(values("h100", "plain"), {"engines": {"gpuProfiles": {"H100": other}}}))
     asked = [pod["nodeSelector"] for _, pod in pods(items) if "nodeSelector" in pod]
     assert asked == [{"cloud.google.com/gke-accelerator": "nvidia-h100-80gb"}] * 2
+
+
+def test_the_load_test_asks_for_what_there_is(tmp_path: Path) -> None:
+    """Its options are those of `freehold loadtest`."""
+    items = objects(tmp_path, merged(values("h100", "simulated"), EVERYTHING))
+    job = next(container for name, container in containers(items) if name.endswith("/loadtest"))
+    assert job["command"] == ["freehold", "loadtest"]
+    command = [sys.executable, "-m", "loadtests", "--help"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert {argument.partition("=")[0] for argument in job["args"]} <= set(told.split())
