@@ -15,8 +15,11 @@ from cluster.cli.kubernetes import (
     chart_option,
     connect,
     context_option,
+    doing,
+    mode_option,
     models_by_slug,
     namespace_option,
+    open_option,
     release_option,
     rows_table,
     set_option,
@@ -40,16 +43,6 @@ if TYPE_CHECKING:
     from cluster.kube.api import Api
 
 Command = Callable[..., None]
-mode_option = click.option(
-    "--mode",
-    type=click.Choice([mode.value for mode in Mode]),
-    default=Mode.RAY.value,
-    show_default=True,
-    help="What runs a model: a Ray cluster of its own, a plain vLLM server, or a simulated engine.",
-)
-open_option = click.option(
-    "--open-to-all", is_flag=True, help="Accept tenants.access: open, where everyone who reaches it may call."
-)
 _MARKS = {Verdict.HOLDS: "ok", Verdict.UNKNOWN: "??", Verdict.FAILS: "NO"}
 
 
@@ -82,8 +75,9 @@ def deploy(ctx: click.Context, /, file: Path, *, dry_run: bool, as_json: bool, *
     """
     order = _order(file, given)
     helm, api = _place(given)
-    made = draft(order, helm, api)
-    checks = preflight(order, made, helm, api, api.place.namespace)
+    with doing("Rendering, and asking the cluster"):
+        made = draft(order, helm, api)
+        checks = preflight(order, made, helm, api, api.place.namespace)
     if not as_json:
         _say(checks)
     if as_json and any(one.verdict is Verdict.FAILS for one in checks):
@@ -95,7 +89,8 @@ def deploy(ctx: click.Context, /, file: Path, *, dry_run: bool, as_json: bool, *
         else:
             click.echo(f"Every check holds; {len(made.rendered)} objects would be applied. Nothing was.")
         return
-    revision = apply(made, helm, api, api.place.namespace)
+    with doing("Helm applies it"):
+        revision = apply(made, helm, api, api.place.namespace)
     if not as_json:
         click.echo(f"Revision {revision} of {helm.release} is applied; waiting until it is ready.", err=True)
     started = time.monotonic()
@@ -105,19 +100,18 @@ def deploy(ctx: click.Context, /, file: Path, *, dry_run: bool, as_json: bool, *
         told = {"applied": True, "revision": revision, "seconds": round(seconds, 1), "checks": _facts(checks)}
         echo_json(told | {"ready": _ready(rows), "rows": [as_facts(row) for row in rows]})
         ctx.exit(0 if _ready(rows) else 1)
-    _conclude(rows, helm, api, seconds, revision)
+    _conclude(rows, helm, seconds, revision)
 
 
-def _conclude(rows: tuple[Row, ...], helm: Helm, api: Api, seconds: float, revision: int) -> None:
+def _conclude(rows: tuple[Row, ...], helm: Helm, seconds: float, revision: int) -> None:
     show(rows_table(rows))
-    where = f"--release {helm.release} --namespace {api.place.namespace}"
+    where = " ".join(["--release", helm.release, *helm.place])
     if _ready(rows):
-        click.echo(f"Ready in {seconds:.1f} s. Try: helm test {helm.release} --namespace {api.place.namespace}")
+        click.echo(f"Ready in {seconds:.1f} s at revision {revision}. Try it: {helm.test}")
         return
-    undo = f"freehold rollback {where}" if revision > 1 else f"helm uninstall {helm.release} -n {api.place.namespace}"
     late = ", ".join(row.name for row in rows if not row.is_ready)
     watch = f"revision {revision} stays; watch it: freehold status {where} --watch"
-    msg = f"not ready after {seconds:.0f} s: {late}\n{watch}\nundo it: {undo}"
+    msg = f"not ready after {seconds:.0f} s: {late}\n{watch}\nundo it: {helm.undo(revision - 1)}"
     raise GateError(msg)
 
 
@@ -183,7 +177,8 @@ def diff(ctx: click.Context, /, file: Path, *, as_json: bool, **given: Any) -> N
     What could be a secret is not shown.
     """
     helm, api = _place(given)
-    found = differences(draft(_order(file, given), helm, api), helm, api, api.place.namespace)
+    with doing("Rendering, and asking the cluster"):
+        found = differences(draft(_order(file, given), helm, api), helm, api, api.place.namespace)
     if as_json:
         facts = {"release": found.release, "drift": found.drift, "kept": found.kept}
         echo_json({name: [asdict(one) for one in changes] for name, changes in facts.items()})
@@ -224,7 +219,8 @@ def rollback(ctx: click.Context, /, *, to: int | None, timeout: float, as_json: 
         msg = f"--to {to}: release {helm.release!r} has the revisions {', '.join(map(str, numbers)) or 'none'}"
         raise UsageError(msg)
     target = to if to is not None else _working(history)
-    helm.rollback(target)
+    with doing(f"Helm applies revision {target} again"):
+        helm.rollback(target)
     revision = helm.history()[-1].number
     if not as_json:
         click.echo(f"Revision {revision} is revision {target} again; waiting until it is ready.", err=True)
@@ -235,4 +231,4 @@ def rollback(ctx: click.Context, /, *, to: int | None, timeout: float, as_json: 
         facts = {"revision": revision, "of": target, "seconds": round(seconds, 1), "ready": _ready(rows)}
         echo_json(facts | {"rows": [as_facts(row) for row in rows]})
         ctx.exit(0 if _ready(rows) else 1)
-    _conclude(rows, helm, api, seconds, revision)
+    _conclude(rows, helm, seconds, revision)

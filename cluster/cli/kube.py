@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cluster.cli.kubernetes import mode_option, open_option
 from cluster.cli.options import echo_json
 from cluster.kube.chart import as_yaml, release
 from cluster.kube.render import values_of
@@ -15,16 +16,8 @@ from cluster.load import load_fleet
 
 @click.command("helm-values")
 @click.option("--fleet", "file", type=click.Path(path_type=Path), required=True, help="The fleet file.")
-@click.option(
-    "--mode",
-    type=click.Choice([mode.value for mode in Mode]),
-    default=Mode.RAY.value,
-    show_default=True,
-    help="What runs a model: a Ray cluster of its own, a plain vLLM server, or a simulated engine.",
-)
-@click.option(
-    "--open-to-all", is_flag=True, help="Accept tenants.access: open, where everyone who reaches it may call."
-)
+@mode_option
+@open_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of YAML, which Helm reads as well.")
 def helm_values(file: Path, mode: str, *, open_to_all: bool, as_json: bool) -> None:
     """Print the Helm chart's values for a fleet file."""

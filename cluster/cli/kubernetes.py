@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from cluster.errors import KubernetesError, UsageError
 from cluster.kube.deploy.live import Live
 from cluster.kube.deploy.rollout import Phase, Row
 from cluster.kube.deploy.survey import INSTANCE
+from cluster.kube.values.engines import Mode
 from cluster.load import parse_fleet
 from cluster.spec.slug import slug
 
@@ -40,6 +42,16 @@ wait_option = click.option(
     metavar="SECONDS",
     help="Give up waiting by then, with exit code 1; the release stays. Downloads of weights count.",
 )
+mode_option = click.option(
+    "--mode",
+    type=click.Choice([mode.value for mode in Mode]),
+    default=Mode.RAY.value,
+    show_default=True,
+    help="What runs a model: a Ray cluster of its own, a plain vLLM server, or a simulated engine.",
+)
+open_option = click.option(
+    "--open-to-all", is_flag=True, help="Accept tenants.access: open, where everyone who reaches it may call."
+)
 _COLOURS = {Phase.READY: "green", Phase.DONE: "green", Phase.FAILING: "red", Phase.REFUSED: "red"}
 
 
@@ -51,6 +63,11 @@ def connect(context: str, namespace: str) -> Api:
         msg = f"{exc}; this command needs the extra 'kubernetes': pip install 'freehold[kubernetes]'"
         raise UsageError(msg) from exc
     return Api.connect(context, namespace)
+
+
+def doing(what: str) -> AbstractContextManager[object]:
+    """A spinner beside what takes a moment, on a terminal only."""
+    return Console(stderr=True).status(f"{what} …")
 
 
 def models_by_slug(api: Api, release: str) -> dict[str, str]:

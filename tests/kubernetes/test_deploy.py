@@ -148,7 +148,7 @@ def test_a_pod_without_a_node_is_told_in_the_schedulers_words(terminal: Terminal
     terminal.cluster.run(str(helm()), "uninstall", "late", "--namespace", NAMESPACE)
     assert late.returncode == 1, late.stderr
     assert "0/6 nodes are available" in late.stdout
-    assert f"undo it: helm uninstall late -n {NAMESPACE}" in late.stderr
+    assert f"undo it: helm uninstall late --namespace {NAMESPACE}" in late.stderr
 
 
 def test_what_stops_half_way_says_what_is_there_and_how_to_undo_it(terminal: Terminal) -> None:
@@ -163,7 +163,7 @@ def test_what_stops_half_way_says_what_is_there_and_how_to_undo_it(terminal: Ter
     assert half.returncode == 3
     assert "exceeded quota: few" in half.stderr
     assert "objects are there: " in half.stderr
-    undo = half.stderr.strip().rpartition("undo it with: ")[2].split()
+    undo = half.stderr.strip().rpartition("undo it: ")[2].split()
     terminal.cluster.run(str(helm()), *undo[1:])
     terminal.cluster.run(*admin, "delete", "quota", "few")
     left = terminal.cluster.get("configmaps,services,deployments", "--namespace", NAMESPACE)["items"]

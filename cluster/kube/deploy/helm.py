@@ -55,11 +55,24 @@ class Helm:
         """Nothing runs yet."""
         self.release, self._chart = release, chart
         self._where = ["--namespace", namespace, *(["--kube-context", context] if context else [])]
+        self.place = ["--namespace", namespace, *(["--context", context] if context else [])]
+        """Where it is, in the options of Freehold's own commands."""
         found = os.environ.get("HELM") or shutil.which("helm")
         if not found:
             msg = "Helm is missing; install it (https://helm.sh/docs/intro/install), or name it: HELM=/path/to/helm"
             raise HelmError(msg)
         self._program = found
+
+    @property
+    def test(self) -> str:
+        """The command that asks the release for an answer."""
+        return " ".join(["helm", "test", self.release, *self._where])
+
+    def undo(self, before: int) -> str:
+        """The command that undoes what came after a revision; 0 for none."""
+        if before:
+            return " ".join(["freehold", "rollback", "--release", self.release, *self.place, "--to", str(before)])
+        return " ".join(["helm", "uninstall", self.release, *self._where])
 
     def version(self) -> tuple[int, int]:
         """Its version."""

@@ -18,7 +18,7 @@ from cluster.kube.deploy.survey import Facts, Kinds
 from cluster.kube.deploy.wanted import claims, images, is_pinned, kinds, secrets
 
 OLDEST_OPERATOR = (1, 7)
-"""KubeRay's release in which token authentication of RayServices came, which the chart switches on."""
+"""The release of KubeRay whose definitions the chart is tested against."""
 
 
 def check(asked: Request, facts: Facts, served: Kinds) -> tuple[Check, ...]:

@@ -9,14 +9,14 @@ _STAGES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"Application startup complete", lambda _: "answering soon"),
     (r"Capturing (?:CUDA|cuda) graphs?[^\n]*?(\d+)%", lambda found: f"capturing graphs, {found[1]} %"),
     (r"Graph capturing finished", lambda _: "graphs captured"),
-    (r"GPU KV cache size: ([\d,]+) tokens", lambda found: f"KV cache of {found[1]} tokens"),
+    (r"KV cache size: ([\d,]+) tokens", lambda found: f"KV cache of {found[1]} tokens"),
     (r"torch\.compile|[Cc]ompiling a graph|Dynamo bytecode", lambda _: "compiling"),
     (r"Loading weights took ([\d.]+) seconds", lambda found: f"weights loaded in {found[1]} s"),
     (r"checkpoint shards:[^\n]*?(\d+)% Completed \| (\d+)/(\d+)", lambda found: f"weights {found[2]}/{found[3]}"),
     (r"Starting to load model|Loading model", lambda _: "loading weights"),
-    (r"Initializing a V1 LLM engine|vLLM API server version", lambda _: "engine starting"),
+    (r"Initializing a V1 LLM engine", lambda _: "engine starting"),
 )
-"""Stages, the latest first. Wording of vLLM 0.10 to 0.32 (vllm/model_executor, vllm/v1/worker/gpu_model_runner.py)."""
+"""Stages, the latest first. Wording of vLLM 0.32 (vllm/model_executor, vllm/compilation, vllm/v1)."""
 
 
 def progress(log: str) -> str:

@@ -119,9 +119,7 @@ def apply(made: Draft, helm: Helm, api: Asked, namespace: str) -> int:
 
 
 def _left(made: Draft, helm: Helm, api: Asked, namespace: str, before: int) -> str:
-    undo = f"undo it with: helm uninstall {helm.release} --namespace {namespace}"
-    if before:
-        undo = f"undo it with: freehold rollback --release {helm.release} --namespace {namespace} --to {before}"
+    undo = f"undo it: {helm.undo(before)}"
     try:
         there = _there(made, helm.release, api, namespace)
     except KubernetesError as exc:
