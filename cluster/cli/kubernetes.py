@@ -18,7 +18,7 @@ from rich.table import Table
 
 from cluster.cli.options import echo_json
 from cluster.cli.tables import show
-from cluster.errors import KubernetesError, UsageError
+from cluster.errors import FleetFileError, KubernetesError, UsageError
 from cluster.kube.deploy.live import Live
 from cluster.kube.deploy.rollout import Phase, Row
 from cluster.kube.deploy.survey import INSTANCE
@@ -71,14 +71,14 @@ def doing(what: str) -> AbstractContextManager[object]:
 
 
 def models_by_slug(api: Api, release: str) -> dict[str, str]:
-    """Models' names by their slugs, as the release's fleet file has them; empty where this user may not read it."""
+    """Models' names by their slugs, as the release's fleet file has them; empty where it cannot be read."""
     path = f"/api/v1/namespaces/{api.place.namespace}/configmaps"
     try:
         found = api.list(path, labelSelector=f"{INSTANCE}={release}").items
-    except KubernetesError:
+        texts = [item["data"]["fleet.yaml"] for item in found if "fleet.yaml" in (item.get("data") or {})]
+        return {slug(name): name for text in texts for name in parse_fleet(text.encode(), "fleet.yaml").models}
+    except (KubernetesError, FleetFileError):  # a slug says enough
         return {}
-    texts = [item["data"]["fleet.yaml"] for item in found if "fleet.yaml" in (item.get("data") or {})]
-    return {slug(name): name for text in texts for name in parse_fleet(text.encode(), "fleet.yaml").models}
 
 
 def rows_table(rows: Iterable[Row]) -> Table:

@@ -28,9 +28,14 @@ PRODUCTS = {
 }
 """What it calls them, by the name that Ray knows."""
 _GPU = re.compile(r"^(nvidia|amd|gpu\.intel|habana|google)\.[a-z./]*(gpu|mig-|gaudi|tpu|i915|xe)")
-_UNITS = {"": 1.0, "m": 1e-3, "k": 1e3, **{unit: 1e3**power for power, unit in enumerate("MGTPE", 2)}} | {
-    f"{unit}i": 1024.0**power for power, unit in enumerate("KMGTPE", 1)
-}
+_UNITS = {
+    "": 1.0,
+    "n": 1e-9,
+    "u": 1e-6,
+    "m": 1e-3,
+    "k": 1e3,
+    **{unit: 1e3**power for power, unit in enumerate("MGTPE", 2)},
+} | {f"{unit}i": 1024.0**power for power, unit in enumerate("KMGTPE", 1)}
 _ENDED = {"Succeeded", "Failed"}
 _BLOCKING = {"NoSchedule", "NoExecute"}
 _UNWELL = {"MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"}
