@@ -31,7 +31,8 @@ from loadtests.work import Work
 _PAUSE_S: Final = 0.25
 """Between two reports of samples."""
 _LEAD_S: Final = 1.0
-"""From the order to the run's start: all users are there by then."""
+_SPAWNED_PER_S: Final = 500
+"""Users that a worker makes in a second, at least."""
 _JOIN_S: Final = 60.0
 _LATE_S: Final = 15.0
 """That a worker may be late with its last word."""
@@ -132,9 +133,16 @@ def _follow(environment: Environment, runner: WorkerRunner, work: Work) -> None:
     runner.send_message("done", {"cores": _report(environment, work, saw)})
 
 
+def _begun(order: Order) -> Order:
+    """With a start at which all users are there."""
+    return order.model_copy(
+        update={"zero": time.time() + _LEAD_S + (order.users or 0) / order.workers / _SPAWNED_PER_S}
+    )
+
+
 def _alone(environment: Environment, order: Order, watcher: Watcher) -> float:
     runner = environment.create_local_runner()
-    ordered = order.model_copy(update={"zero": time.time() + _LEAD_S})
+    ordered = _begun(order)
     work = _Share.given = Work(ordered, 0)
     runner.start(order.users or 1, spawn_rate=order.users or 1)
     cores = _report(environment, work, watcher.saw)
@@ -188,11 +196,11 @@ class _Leader:
         with _workers(self._order.workers if spawn else 0, self._runner.server.port) as processes:
             try:
                 self._until(lambda: self._runner.worker_count >= self._order.workers, _JOIN_S, processes, "joined")
-                order = self._order.model_copy(update={"zero": time.time() + _LEAD_S})
+                order = _begun(self._order)
                 self._runner.send_message("order", {"json": order.model_dump_json()})
                 users = order.users or order.workers
                 self._runner.start(users, spawn_rate=users)
-                last = _LEAD_S + order.duration_s + order.drain_s + _LATE_S
+                last = order.zero - time.time() + order.duration_s + order.drain_s + _LATE_S
                 self._until(lambda: len(self._cores) >= order.workers, last, processes, "finished")
             finally:
                 self._runner.quit()
