@@ -95,6 +95,11 @@ class Hour:
         elif isinstance(event, TargetFailed) and event.retried:
             self._problem(Problem(self._clock(), event.model, event.cause, 0, "", event.request_id))
 
+    def last(self, minutes: int) -> dict[int, Minute]:
+        """So many minutes, and the one under way."""
+        first = int(self._clock()) // _MINUTE_S - minutes
+        return {at: minute for at, minute in self.minutes.items() if at >= first}
+
     def _finished(self, event: Finished) -> None:
         minute = self._minute()
         reasons = minute.tallies.get(event.model)

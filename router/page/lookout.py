@@ -13,12 +13,15 @@ from cluster.spec import Fleet
 from router.accounts.store import Store
 from router.backends.contract import Backend
 from router.page.caches import Caches
-from router.page.hour import Hour
+from router.page.hour import MINUTES, Hour
 from router.page.replicas import Replicas
-from router.page.workers import Gauge, Share, Workers
+from router.page.workers import Gauge, Share, Workers, add_up
 from router.purse import Purse
 
 EVERY_S = 1.0
+PAST_EVERY_S = 10.0
+"""The whole hour is a hundred times as much as what is new in it."""
+RECENT_MINUTES = 5
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"
 """The directory that several workers of a gateway share; not set where there is one."""
 
@@ -37,25 +40,37 @@ class Lookout:
         self.caches = Caches(targets.values())
         self._targets, self._purse = targets, purse
         folder = os.environ.get(_SHARED)
-        self._workers = Workers(Path(folder) if folder else None)
+        self._recent, self._past = (Workers(Path(folder) if folder else None, kind) for kind in ("recent", "past"))
 
-    def all(self) -> Share:
-        """What all workers know."""
-        return self._workers.all(self._share())
+    async def recent(self) -> Share:
+        """What all workers know of the last minutes, and of now."""
+        return await asyncio.to_thread(self._recent.all, self._copy(RECENT_MINUTES))
+
+    async def past(self) -> Share:
+        """What all workers know of the last hour, some seconds ago."""
+        return await asyncio.to_thread(self._past.all, self._copy(MINUTES))
 
     async def keep(self) -> NoReturn:
         """Tell the other workers, and see how many replicas there are, until cancelled."""
+        past = -PAST_EVERY_S
         while True:
-            share = self._share()
-            self._workers.write(share)
-            self.replicas.look(share.gauges)
+            recent = self._share(RECENT_MINUTES)
+            self._recent.write(recent)
+            self.replicas.look(recent.gauges)
+            if time.monotonic() - past >= PAST_EVERY_S:
+                past = time.monotonic()
+                self._past.write(self._share(MINUTES))
             await asyncio.sleep(EVERY_S)
 
-    def _share(self) -> Share:
-        """What this worker knows."""
+    def _copy(self, minutes: int) -> Share:
+        """This worker's share as it is now, for another thread."""
+        return add_up([self._share(minutes)], time.time())
+
+    def _share(self, minutes: int) -> Share:
+        """What this worker knows; it goes on changing."""
         gauges = {
             name: Gauge(target.slots.in_flight, target.slots.waiting, target.breaker.available)
             for name, target in self._targets.items()
         }
         spent = self._purse.spent + self._purse.reserved if self._purse else 0
-        return Share(time.time(), self.hour.minutes, list(self.hour.problems), gauges, spent)
+        return Share(time.time(), self.hour.last(minutes), list(self.hour.problems), gauges, spent)

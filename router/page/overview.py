@@ -13,19 +13,19 @@ from cluster.errors import CatalogError
 from cluster.spec import AUTO, Model
 from router.page.figures import MICROS, Figures, Places, Windows, saved, series, speed, split, stayed
 from router.page.hour import MINUTES
-from router.page.lookout import Lookout
+from router.page.lookout import RECENT_MINUTES, Lookout
 from router.page.money import Money
 from router.page.workers import Gauge, Share
 
-LIVE_MINUTES = 5
-"""That the live split looks back."""
 FRESH_S = 1.0
-"""How long an overview holds for everybody who asks."""
+"""How long the figures of now hold for everybody who asks."""
+PAST_S = 10.0
+"""The same for those of the hour; they are made in another thread, so that answers do not wait for them."""
 _MINUTE_S = 60
 
 
 class Overview:
-    """Makes the sections, at most once a second however many look."""
+    """Makes the sections, at most once a second however many look, and only while anybody does."""
 
     def __init__(self, lookout: Lookout) -> None:
         """Nothing is looked at before somebody asks."""
@@ -34,32 +34,48 @@ class Overview:
         self._money = Money(lookout)
         self._fleet = self._about()
         self._found: Figures = {}
+        self._hour: Figures = {}
+        self._hour_at = 0.0
         self._looking = asyncio.Lock()
 
     async def sections(self) -> Mapping[str, Any]:
         """By name, as JSON has them."""
         async with self._looking:
-            if time.time() - self._found.get("now", 0) > FRESH_S:
+            now = time.time()
+            if now - self._found.get("now", 0) > FRESH_S:
                 self._lookout.caches.look()
                 await self._money.look()
-                self._found = self._sections(self._lookout.all())
+                if now - self._hour_at > PAST_S:
+                    self._hour = await asyncio.to_thread(self._past, await self._lookout.past(), now)
+                    self._hour_at = now
+                self._found = self._sections(await self._lookout.recent(), now)
         return self._found
 
-    def _sections(self, share: Share) -> Figures:
-        now = time.time()
+    def _past(self, share: Share, now: float) -> Figures:
+        """Of the last hour."""
         windows = Windows(share.minutes, now)
-        replicas = self._lookout.replicas
-        hour = split(windows.last(MINUTES), self._places)
-        money = saved(windows.last(MINUTES)) if self._lookout.fleet.spillover.baseline else None
+        minutes = windows.last(MINUTES)
+        return {
+            "split": split(minutes, self._places),
+            "latency": speed(windows),
+            "speeds": {name: speed(windows, name) for name in self._lookout.fleet.models},
+            "series": series(windows, self._places),
+            "saved": saved(minutes) if self._lookout.fleet.spillover.baseline else None,
+        }
+
+    def _sections(self, share: Share, now: float) -> Figures:
+        hour, replicas = self._hour, self._lookout.replicas
+        windows = Windows(share.minutes, now)
+        live = split(windows.last(RECENT_MINUTES), self._places)
         return {
             "now": now,
             "fleet": self._fleet,
             "models": [self._model(name, share, windows) for name in self._lookout.fleet.models],
-            "split": {"live": split(windows.last(LIVE_MINUTES), self._places), "hour": hour},
-            "latency": speed(windows),
-            "series": series(windows, self._places),
-            "stayed": stayed(hour),
-            "saved": money,
+            "split": {"live": live, "hour": hour["split"]},
+            "latency": hour["latency"],
+            "series": hour["series"],
+            "stayed": stayed(hour["split"]),
+            "saved": hour["saved"],
             "money": self._money.told(share.spent_micros / MICROS),
             "problems": [asdict(problem) for problem in reversed(share.problems)],
             "scaling": [asdict(move) for move in reversed(replicas.moves)] if replicas.known else None,
@@ -71,7 +87,7 @@ class Overview:
             "name": fleet.name,
             "access": fleet.tenants.access,
             "outside": self._places.outside,
-            "live_minutes": LIVE_MINUTES,
+            "live_minutes": RECENT_MINUTES,
             "choices": [AUTO, *(tier for tier in ("small", "large") if fleet.tiers_by_name()[tier])],
             "writers": [name for name, model in fleet.models.items() if not model.is_embedding],
             "slo": {"ttft": fleet.slo.ttft_p95_s, "tpot": fleet.slo.tpot_p95_s},
@@ -93,7 +109,7 @@ class Overview:
             "answers_per_minute": rate.answered,
             "output_tokens_per_s": round(rate.completion_tokens / _MINUTE_S, 1),
             "prompt_tokens_per_s": round(rate.prompt_tokens / _MINUTE_S, 1),
-            **speed(windows, name),
+            **self._hour["speeds"][name],
         }
 
 

@@ -13,11 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
 from cluster.spec import Autoscaling, Fleet
-from cluster.spec.slug import slug
 from router.accounts.spans import told
+from router.observe.replicas import wish_of
 from router.page.workers import Gauge
 
 MOVES = 30
@@ -35,18 +33,6 @@ class Move:
     before: int
     after: int
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What the ``slo`` policy wanted last."""
-
-    at: float
-    wanted: int
-    why: str
-
-
-_WISH = TypeAdapter(Wish)
 
 
 class Replicas:
@@ -79,12 +65,5 @@ class Replicas:
         if replicas.autoscaling is Autoscaling.ONGOING:
             seen = f"{gauge.in_flight} in flight, {gauge.waiting} waiting"
             return f"{seen}; Ray Serve aims at {replicas.target_ongoing_requests:g} in flight per replica"
-        wish = self._wish(name)
+        wish = wish_of(self._home, name) if self._home else None
         return wish.why if wish and self._clock() - wish.at < RECENT_S else "the slo policy has left no reason"
-
-    def _wish(self, name: str) -> Wish | None:
-        """What the policy said; it runs in another process, and on another machine it cannot leave a word."""
-        try:
-            return _WISH.validate_json(((self._home or Path()) / "run" / f"wish-{slug(name)}.json").read_bytes())
-        except (OSError, ValidationError):
-            return None

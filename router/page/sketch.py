@@ -6,7 +6,6 @@ fixed growth and without its collapsing.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from math import floor, log, sqrt
 
@@ -26,9 +25,10 @@ def add(sketch: Sketch, seconds: float) -> None:
 
 def together(sketches: Iterable[Sketch]) -> Sketch:
     """Several as one."""
-    found: Counter[int] = Counter()
+    found: Sketch = {}
     for sketch in sketches:
-        found.update(sketch)
+        for bucket, count in sketch.items():
+            found[bucket] = found.get(bucket, 0) + count
     return found
 
 

@@ -52,10 +52,10 @@ _SHARES = TypeAdapter(Share)
 class Workers:
     """This worker's view of all of them."""
 
-    def __init__(self, folder: Path | None, clock: Callable[[], float] = time.time) -> None:
-        """``folder`` is shared by the workers; None where there is only one."""
-        self._folder, self._clock = folder, clock
-        self._own = f"page-{os.getpid()}.json"
+    def __init__(self, folder: Path | None, kind: str, clock: Callable[[], float] = time.time) -> None:
+        """``folder`` is shared by the workers, None where there is only one; shares of one ``kind`` add up."""
+        self._folder, self._kind, self._clock = folder, kind, clock
+        self._own = f"page-{kind}-{os.getpid()}.json"
 
     def write(self, share: Share) -> None:
         """Leave this worker's share for the others."""
@@ -71,7 +71,7 @@ class Workers:
         return add_up([own, *self._others()], self._clock())
 
     def _others(self) -> Iterable[Share]:
-        for file in self._folder.glob("page-*.json") if self._folder else ():
+        for file in self._folder.glob(f"page-{self._kind}-*.json") if self._folder else ():
             if file.name == self._own:
                 continue
             try:

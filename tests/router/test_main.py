@@ -194,7 +194,7 @@ async def adds_up(process: Process) -> None:
 async def seen(process: Process, answers: int) -> bool:
     """Whether the page tells of all workers, whichever gives it."""
     looks = [await fetch(process.port, "/admin/overview", method="GET", host="localhost") for _ in range(6)]
-    return {row["answers"] for look in looks for row in look.json["split"]["hour"]} == {answers}
+    return {row["answers"] for look in looks for row in look.json["split"]["live"]} == {answers}
 
 
 async def under_way_is_seen(process: Process, engines: Trio) -> None:

@@ -25,7 +25,7 @@ export function tiles({ models, stayed, saved, money, latency, fleet }) {
   const gained = month ? month.saved_usd : saved?.saved_usd;
   const gainedIn = `against ${fleet.outside === "hosted" ? "hosted models" : "Claude"}, ${month ? "this month" : "last hour"}; GPUs not counted`;
   return section({ "aria-label": "At a glance" }, dl({ class: "tiles" },
-    tile("Answered here", percent((month ?? { stayed }).stayed.answers), `${percent((month ?? { stayed }).stayed.tokens)} of tokens, ${month ? "this month" : "last hour"}`),
+    tile("By your own models", percent((month ?? { stayed }).stayed.answers), `${percent((month ?? { stayed }).stayed.tokens)} of tokens, ${month ? "this month" : "last hour"}`),
     tile("Saved", gained == null ? "unknown" : usd(gained), gained == null ? "spillover.baseline is not set" : gainedIn),
     tile("Output tokens/s", count(sum("output_tokens_per_s")), `${count(sum("prompt_tokens_per_s"))} prompt tokens/s`),
     tile("TTFT p95", seconds(latency.ttft.p95), `p50 ${seconds(latency.ttft.p50)}, last hour`),

@@ -42,6 +42,12 @@ async def browser() -> AsyncIterator[Browser]:
         yield found
 
 
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hour's figures at every look."""
+    monkeypatch.setattr(router.page.overview, "PAST_S", 0.0)
+
+
 @pytest.fixture
 async def visit(browser: Browser, gateway: Running, tmp_path: Path) -> AsyncIterator[Visit]:
     """The page of a gateway before three scripted engines."""

@@ -92,12 +92,12 @@ async def test_a_month_of_it(store: Store, database: str, server: Server, monkey
         assert (money.told(0)["away"], money.told(0)["month"]) == (True, found["month"])
 
 
-def test_money_without_accounts() -> None:
+async def test_money_without_accounts() -> None:
     """What is left today of the fleet file's."""
     purse = Purse(FLEET)
     purse.reserve(500_000)
     lookout = Lookout(FLEET, {}, purse=purse)
-    told = Money(lookout).told(lookout.all().spent_micros / 1e6)
+    told = Money(lookout).told((await lookout.recent()).spent_micros / 1e6)
     assert told == {"budgets": [{"tenant": "", "what": "usd_per_day", "limit": 2, "used": 0.5}]}
 
 

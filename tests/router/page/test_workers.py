@@ -20,16 +20,16 @@ def share_of(answers: int, at: float = NOON) -> Share:
 
 def written(folder: Path, name: str, share: Share) -> None:
     """By another process."""
-    other = Workers(folder, Clock())
+    other = Workers(folder, "x", Clock())
     other._own = name
     other.write(share)
 
 
 def test_all_workers_are_one(tmp_path: Path) -> None:
     """Answers, errors, money and what is under way add up; a target is available where it is to every worker."""
-    written(tmp_path, "page-1.json", share_of(1))
+    written(tmp_path, "page-x-1.json", share_of(1))
     own = share_of(3)
-    found = Workers(tmp_path, Clock()).all(own)
+    found = Workers(tmp_path, "x", Clock()).all(own)
     tally = found.minutes[int(NOON) // 60].tallies["s"]["short-prompt"]
     assert (tally.answered, tally.failed, sum(found.minutes[int(NOON) // 60].ttft["s"].values())) == (4, 2, 4)
     assert found.gauges["s"] == Gauge(4, 2, available=False)
@@ -39,22 +39,22 @@ def test_all_workers_are_one(tmp_path: Path) -> None:
 
 def test_a_worker_that_died(tmp_path: Path) -> None:
     """Its answers were given; it has nothing under way. After an hour its file goes."""
-    written(tmp_path, "page-1.json", share_of(1, NOON - 10))
-    written(tmp_path, "page-2.json", share_of(1, NOON - 4000))
-    found = Workers(tmp_path, Clock()).all(Share(NOON))
+    written(tmp_path, "page-x-1.json", share_of(1, NOON - 10))
+    written(tmp_path, "page-x-2.json", share_of(1, NOON - 4000))
+    found = Workers(tmp_path, "x", Clock()).all(Share(NOON))
     assert found.minutes[int(NOON) // 60].tallies["s"]["short-prompt"].answered == 1
     assert found.gauges == {}
-    assert [file.name for file in tmp_path.iterdir()] == ["page-1.json"]
+    assert [file.name for file in tmp_path.iterdir()] == ["page-x-1.json"]
 
 
 def test_half_a_file_is_no_share(tmp_path: Path) -> None:
     """What cannot be read is left out."""
-    (tmp_path / "page-1.json").write_text('{"at": 1')
-    assert Workers(tmp_path, Clock()).all(share_of(2)).gauges["s"].in_flight == 2
+    (tmp_path / "page-x-1.json").write_text('{"at": 1')
+    assert Workers(tmp_path, "x", Clock()).all(share_of(2)).gauges["s"].in_flight == 2
 
 
 def test_alone_nothing_is_written(tmp_path: Path) -> None:
     """One worker needs no folder."""
-    Workers(None).write(share_of(1))
-    Workers(tmp_path / "gone").write(share_of(1))
+    Workers(None, "x").write(share_of(1))
+    Workers(tmp_path / "gone", "x").write(share_of(1))
     assert list(tmp_path.iterdir()) == []
