@@ -83,6 +83,8 @@ class _App:
         purse = Purse(fleet) if fleet.spillover.open_usd_per_day and archive is None else None
         if purse is not None:
             self._metrics.accounts.money(purse.left)
+        if home is not None:
+            self._metrics.count_replicas(home, fleet.models)
         self._lookout = Lookout(fleet, self._targets, home, purse)
         self._gateway = Gateway(fleet, self._targets, self._policy, self._tell, purse or OPEN_DESK)
         self._gateway.cascade.doubt = known.doubt

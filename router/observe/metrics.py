@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -19,6 +20,7 @@ from router.backends.contract import Backend
 from router.observe.accounts import Accounts
 from router.observe.events import Compared, Event, Finished, TargetFailed, Tried
 from router.observe.promises import Promises
+from router.observe.replicas import Replicas
 
 TTFT_BUCKETS = (0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160)
 TPOT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.4, 1)
@@ -46,6 +48,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._promises = Promises(slo or Slo(), self._registry)
         self.accounts = Accounts(self._registry)
+        self._looks = [self.accounts.look, self._promises.tell]
         by = ("endpoint", "model", "tier", "reason", "status")
         self._requests = self._counter("requests", "Requests answered.", by)
         self._outcomes = self._counter("outcomes", "Requests by how they ended.", ("endpoint", "model", "outcome"))
@@ -164,6 +167,10 @@ class Metrics:
         self._tenants_left = max(0, self._tenants_left - 1)
         return found
 
+    def count_replicas(self, home: Path, models: Iterable[str]) -> None:
+        """Tell of replicas from now on, as far as somebody says below ``home``."""
+        self._looks.append(Replicas(home, models, self._registry).look)
+
     def look(self, targets: Iterable[Backend]) -> None:
         """Set the gauges, and what is only told now and then; a worker that is not asked itself has to do so, too."""
         for target in targets:
@@ -172,8 +179,8 @@ class Metrics:
             self._up.labels(target.name).set(target.breaker.available)
             self._open.labels(target.name).set(target.breaker.open)
             self._outside.labels(target.name).set(target.model.is_outside)
-        self.accounts.look()
-        self._promises.tell()
+        for look in self._looks:
+            look()
 
     def exposition(self, targets: Iterable[Backend]) -> bytes:
         """The text that Prometheus scrapes; the gauges are read now."""

@@ -13,7 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
 from cluster.spec import Fleet
+from cluster.supervise.state import Home
+from serving.autoscaling import leave_word
 from serving.simulated import Simulation, Steady, simulated_engine
 from tests.cluster.gpus.fake import Script
 from tests.monitoring.prometheus import DASHBOARDS, WINDOW, Prometheus, prometheus
@@ -108,11 +112,21 @@ def told(folder: Path, database: str, outside: str, library: Path) -> Story:
 
 async def _told(folder: Path, fleet: Fleet, database: str, causes: Causes, scraped: dict[str, list[str]]) -> Story:
     story = Story()
+    _tell_replicas(folder / "home")
     async with town(folder, fleet, database, 1) as running:
         targets = {**scraped, "gateway": [f"127.0.0.1:{running.gateways[0].port}"]}
         with prometheus(folder, targets) as watching:
             await _happen(story, running, watching, causes)
     return story
+
+
+def _tell_replicas(home: Path) -> None:
+    """What the supervisor and the autoscaling policy leave below the fleet's directory."""
+    with Home(home).held():
+        Home(home).tell_replicas('{"mini": 1, "maxi": 2}')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FREEHOLD_HOME", str(home))
+        leave_word("maxi", 2, "a test")
 
 
 async def _happen(story: Story, running: Town, watching: Prometheus, causes: Causes) -> None:

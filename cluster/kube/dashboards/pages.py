@@ -36,8 +36,17 @@ FLEET = Dashboard(
         Panel(
             "Replicas",
             "short",
+            {
+                "{{model}}": f"max by (model) (freehold_replicas{MODEL})",
+                "{{model}} wanted": f"max by (model) (freehold_replicas_wanted{MODEL})",
+            },
+            "As freehold up counts them, and what the autoscaling policy slo decided; the gateway's page says why.",
+        ),
+        Panel(
+            "Replicas that Prometheus sees",
+            "short",
             {"{{model_name}}": f"count by (model_name) (vllm:num_requests_running{ENGINE})"},
-            "Engines that Prometheus sees: what the autoscaler, or a failure, made of them.",
+            "On Kubernetes: what the autoscaler, or a failure, made of them.",
         ),
         Panel(
             "In the engines",
