@@ -18,12 +18,10 @@ from rich.progress import DownloadColumn, Progress, SpinnerColumn, TextColumn, T
 from rich.table import Table
 
 from cluster.cli.admin import over_admin_api, path_of
-from cluster.cli.options import echo_json
+from cluster.cli.options import echo_json, fleet_of
 from cluster.cli.tables import show
 from cluster.client.http import Endpoint
-from cluster.errors import NotRunningError, RefusedError, UsageError
-from cluster.load import load_fleet
-from cluster.spec import Fleet
+from cluster.errors import RefusedError, UsageError
 from cluster.supervise import backup as backups
 from cluster.supervise.sealed import VARIABLE, read_key
 from cluster.supervise.state import Home
@@ -128,7 +126,7 @@ def backup(out: Path | None, fleet: Path | None, key_file: Path | None, *, as_js
     """
     home, key = Home.from_environment(), read_key(key_file)
     out = out or Path(f"freehold-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.backup")
-    with backups.reach(home, _fleet(home, fleet)) as vault, _bar("backup") as progress:
+    with backups.reach(home, fleet_of(home, fleet)) as vault, _bar("backup") as progress:
         size = backups.back_up(vault, out, key, progress)
     _done({"file": str(out), "bytes": size}, f"Wrote {out}, {size:,} bytes.", as_json=as_json)
 
@@ -141,17 +139,9 @@ def backup(out: Path | None, fleet: Path | None, key_file: Path | None, *, as_js
 def restore(file: Path, fleet: Path | None, key_file: Path | None, *, replace: bool) -> None:
     """Bring the accounts back from the backup FILE; the fleet must be down."""
     home, key = Home.from_environment(), read_key(key_file)
-    with backups.reach(home, _fleet(home, fleet)) as vault, _bar("restore") as progress:
+    with backups.reach(home, fleet_of(home, fleet)) as vault, _bar("restore") as progress:
         backups.restore(vault, file, key, progress, replace=replace)
     click.echo(f"The accounts are as in {file}; start the fleet with: freehold up")
-
-
-def _fleet(home: Home, named: Path | None) -> Fleet:
-    try:
-        return load_fleet(named or Path(home.read().file))
-    except NotRunningError as exc:
-        msg = "no fleet runs here; name its file with --fleet"
-        raise UsageError(msg) from exc
 
 
 @contextmanager

@@ -9,7 +9,9 @@ from pathlib import Path
 import click
 
 from cluster.client.http import Endpoint
-from cluster.errors import NotRunningError, UnreachableError
+from cluster.errors import NotRunningError, UnreachableError, UsageError
+from cluster.load import load_fleet
+from cluster.spec import Fleet
 from cluster.supervise.state import Home
 
 fleet_option = click.option(
@@ -69,3 +71,12 @@ def endpoint(url: str, key: str) -> Endpoint:
 def echo_json(facts: object) -> None:
     """Print facts for a script."""
     click.echo(json.dumps(facts, indent=2))
+
+
+def fleet_of(home: Home, named: Path | None) -> Fleet:
+    """The fleet file that was named, else that of the fleet which runs here; UsageError where there is neither."""
+    try:
+        return load_fleet(named or Path(home.read().file))
+    except NotRunningError as exc:
+        msg = "no fleet runs here; name its file with --fleet"
+        raise UsageError(msg) from exc

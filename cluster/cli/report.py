@@ -10,9 +10,8 @@ import click
 from rich.console import Console
 
 from cluster.cli.admin import over_admin_api
-from cluster.cli.options import echo_json
+from cluster.cli.options import echo_json, fleet_of
 from cluster.errors import RefusedError, UsageError
-from cluster.load import load_fleet
 from cluster.spec import Fleet
 from cluster.supervise.state import Home
 
@@ -42,7 +41,7 @@ def report(  # noqa: PLR0913 - an option each
     from cluster.report.sections import sections_of, title_of  # noqa: PLC0415
 
     with Console(stderr=True).status("Adding up"):
-        found = _report(gateway, month, _fleet(fleet))
+        found = _report(gateway, month, fleet_of(Home.from_environment(), fleet))
         title, sections = title_of(found), sections_of(found)
     text = drawn.markdown(title, sections)
     if html:
@@ -68,7 +67,3 @@ def _report(gateway: Endpoint, month: str | None, fleet: Fleet) -> Report:
         msg = "this fleet keeps no accounts, so there is nothing to report; set tenants.access: keys"
         raise UsageError(msg) from exc
     return report_of(Month.model_validate(told), fleet)
-
-
-def _fleet(named: Path | None) -> Fleet:
-    return load_fleet(named or Path(Home.from_environment().read().file))

@@ -40,7 +40,7 @@ def _rows(part: Table) -> str:
 def _text(words: str) -> str:
     """No line break, no table, no markup, no HTML comes out of a name."""
     plain = " ".join(words.split())
-    return re.sub(r"([\\`*\[\]<>|#~]|(?<!\w)_|_(?!\w))", r"\\\1", plain) if not plain.startswith("Name: __") else plain
+    return re.sub(r"([\\`*\[\]<>|#~]|(?<!\w)_|_(?!\w))", r"\\\1", plain)
 
 
 def _pieces(section: Section) -> Iterator[str]:

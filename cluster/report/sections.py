@@ -15,6 +15,7 @@ from cluster.report.facts import JUDGED, Judged, Share
 from cluster.report.money import in_cents
 from cluster.report.parts import Curves, Part, Table, percent
 from cluster.report.report import Promise, Report, kept_on
+from cluster.report.shares import Shares
 
 WHY: Final = {
     "named": "the caller named the model",
@@ -65,15 +66,13 @@ def sections_of(report: Report) -> list[Section]:
         "What was promised": _promised(report),
         "What autoscaling saved": _scaling(report),
         "What to change next": _changes(report),
-        "Signed": iter(
-            ["Name: ______________________________    Date: ______________    Signature: ____________________"]
-        ),
+        "Signed": iter([f"Name {'.' * 40}  Date {'.' * 20}  Signature {'.' * 40}"]),
     }
     return [Section(title, tuple(parts)) for title, parts in told.items()]
 
 
 def _short(report: Report) -> Iterator[Part]:
-    month, shares = report.month, report.shares
+    month = report.month
     last = (month.until - timedelta(microseconds=1)).date()
     span = f"{month.since.date()} to {last}, UTC"
     yield (
@@ -81,34 +80,32 @@ def _short(report: Report) -> Iterator[Part]:
         if month.whole
         else f"{span}: the month is not over. All figures are of its part until {month.until:%Y-%m-%d %H:%M}."
     )
-    sovereignty = "-" if shares.sovereignty is None else f"{shares.sovereignty:.1f} of 100"
-    rows = [
-        ("sovereignty", sovereignty),
-        (
-            "answers given on the site",
-            f"{percent(shares.by_requests)} ({shares.local_answers:,} of {shares.answers:,})",
-        ),
-        ("tokens computed on the site", f"{percent(shares.by_tokens)} ({shares.local_tokens:,} of {shares.tokens:,})"),
-        (
-            "requests of which nothing left",
-            f"{percent(shares.kept)} ({shares.requests - shares.left:,} of {shares.requests:,})",
-        ),
-    ]
+    yield Table(("", "this month"), (*_stayed(report.shares), *_paid(report), *_kept(report)))
+
+
+def _stayed(shares: Shares) -> Iterator[tuple[str, str]]:
+    yield "sovereignty", "-" if shares.sovereignty is None else f"{shares.sovereignty:.1f} of 100"
+    for name, share, part, whole in (
+        ("answers given on the site", shares.by_requests, shares.local_answers, shares.answers),
+        ("tokens computed on the site", shares.by_tokens, shares.local_tokens, shares.tokens),
+        ("requests of which nothing left", shares.kept, max(0, shares.requests - shares.left), shares.requests),
+    ):
+        yield name, f"{percent(share)} ({part:,} of {whole:,})"
+
+
+def _paid(report: Report) -> Iterator[tuple[str, str]]:
     but = _but(report)
-    rows += [
-        ("paid for GPUs and hosted models", f"{in_cents(report.total)}{but}"),
-        ("the same, all on Claude", in_cents(report.claude.usd)),
-        ("saved", f"{in_cents(report.saved)}{but}"),
-    ]
-    rows += [
-        (f"{one.heading} as good as {one.reference}, or better", _share(one.quality_share))
-        for one in month.quality
-        if one.source == JUDGED
-    ]
-    rows += [
-        (f"promise: {_name(one)}", f"held by {percent(one.share)}, on {_days(one)} days") for one in report.promises
-    ]
-    yield Table(("", "this month"), tuple(rows))
+    yield "paid for GPUs and hosted models", f"{in_cents(report.total)}{but}"
+    yield "the same, all on Claude", in_cents(report.claude.usd)
+    yield "saved", f"{in_cents(report.saved)}{but}"
+
+
+def _kept(report: Report) -> Iterator[tuple[str, str]]:
+    for judged in report.month.quality:
+        if judged.source == JUDGED:
+            yield f"{judged.heading} as good as {judged.reference}, or better", _share(judged.quality_share)
+    for one in report.promises:
+        yield f"promise: {_name(one)}", f"held by {percent(one.share)}, on {_days(one)} days"
 
 
 def _but(report: Report) -> str:
@@ -117,9 +114,8 @@ def _but(report: Report) -> str:
         return ""
     part = report.covered is not None and report.covered < _COVERED
     cpu = any(one.gpu == "cpu" for one in report.hours)
-    return (
-        f"{', GPUs of the recorded time alone' if part else ''}{', machines without GPUs not counted' if cpu else ''}"
-    )
+    said = (", GPUs of the recorded time alone" if part else "", ", machines without GPUs not counted" if cpu else "")
+    return "".join(said)
 
 
 def _left(report: Report) -> Iterator[Part]:
