@@ -61,14 +61,14 @@ class Operator:
         running = [one for one in clusters if one["metadata"]["name"] == active]
         pending = [one for one in clusters if one not in running and one["metadata"]["name"] not in self._doomed]
         wanted = _hash(spec["rayClusterConfig"])
-        if not running or (_of(running[0]) != wanted and spec["upgradeStrategy"]["type"] != "None"):
-            for old in [one for one in pending if _of(one) != wanted]:
-                self._delete(old["metadata"]["name"])
-            if not [one for one in pending if _of(one) == wanted]:
-                self._create(name, spec, wanted)
         for one in pending:
-            if _of(one) == wanted and self._serves(one):
+            if _of(one) != wanted:
+                self._delete(one["metadata"]["name"])
+            elif self._serves(one):
                 self._switch(service, one["metadata"]["name"], active)
+        upgrades = not running or (_of(running[0]) != wanted and spec["upgradeStrategy"]["type"] != "None")
+        if upgrades and not [one for one in pending if _of(one) == wanted]:
+            self._create(name, spec, wanted)
         generation = service["metadata"]["generation"]
         if (service.get("status") or {}).get("observedGeneration") != generation:
             self._report(name, {"observedGeneration": generation})
@@ -97,6 +97,7 @@ class Operator:
         pod["metadata"]["generateName"] = f"{cluster}-{kind}-"
         container = pod["spec"]["containers"][0]
         container["command"] = command
+        container.pop("lifecycle", None)  # it is Ray's
         if kind == "worker":
             container["readinessProbe"] = {"tcpSocket": {"port": 8000}}
         self._core.create_namespaced_pod(self._namespace, pod)

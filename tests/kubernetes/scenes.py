@@ -41,12 +41,12 @@ def _names(release: Release, components: tuple[str, ...]) -> set[str]:
 
 
 def rolled_back(release: Release) -> Traffic:
-    """To the revision before, until the newer gateways are gone."""
-    before = release.names("gateway")
+    """To the revision before, whose gateways and engines were others; until the newer ones are gone."""
+    before = _names(release, ("gateway", "engine"))
     with release.traffic() as seen:
         release.helm("rollback", NAME)
         release.wait()
-        until(lambda: not before & release.names("gateway"), "the newer gateways end")
+        until(lambda: not before & _names(release, ("gateway", "engine")), "the newer pods end")
     return seen
 
 
