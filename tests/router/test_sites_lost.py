@@ -80,7 +80,10 @@ async def town(engines: Trio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         far = await stack.enter_async_context(Trio())
         fra = await stack.enter_async_context(_gateway(far, tmp_path))
         iad = await stack.enter_async_context(ScriptedSite("iad"))
-        sites: dict[str, Json] = {"fra": {"url": f"http://127.0.0.1:{fra.port}", "weight": 10}, "iad": {"url": iad.url}}
+        sites: dict[str, Json] = {
+            "fra": {"url": f"http://127.0.0.1:{fra.port}", "weight": 1000},
+            "iad": {"url": iad.url},
+        }
         engines.small.stop()
         ber = await stack.enter_async_context(Running(fleet_at("ber", engines, sites)))
         await known(ber)
