@@ -26,7 +26,7 @@ name: f
 models: { m: { engine: url, url: "http://127.0.0.1:9/v1" } }
 tiers: { small: [m] }
 traffic: { users: 8, think_seconds: 0.1, prompt_tokens: { p50: 50, p95: 100 }, output_tokens: { p50: 1, p95: 2 } }
-slo: { ttft_p95_s: 5, error_rate: 0.2 }
+slo: { ttft_p95_s: 60, error_rate: 0.2 }
 """
 """Each answer of the engine that does nothing takes 50 or 100 ms, so that a second is enough for 72 requests."""
 
@@ -53,7 +53,7 @@ def test_promises_that_hold_and_one_that_cannot(tmp_path: Path, fleet: str) -> N
     with nothing() as url:
         wanted = [word for name, file in files.items() for word in (f"--{name}", str(file))]
         held = loadtest(
-            *shared, "--url", url, "--users", "30", "--duration", "1.5", "--workers", "2", "--whole", *wanted
+            *shared, "--url", url, "--users", "40", "--duration", "1.5", "--workers", "2", "--whole", *wanted
         )
         assert held.returncode == 0, held.stdout + held.stderr
         impossible = (
