@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -103,6 +104,7 @@ def prometheus(folder: Path, targets: Mapping[str, list[str]]) -> Iterator[Prome
         found = Prometheus(f"http://{address}")
         while not found.ready:
             assert process.poll() is None, (folder / "prometheus.log").read_text()[-2000:]
+            time.sleep(0.05)
         yield found
     finally:
         process.kill()

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 
 import psutil
@@ -33,7 +34,7 @@ def replica() -> Iterator[psutil.Process]:
     )
     process = psutil.Process(held.pid)
     while not process.children():
-        pass
+        time.sleep(0.01)
     yield process
     os.killpg(held.pid, signal.SIGKILL)
     held.wait()

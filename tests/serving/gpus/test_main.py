@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ def agent(library: Path, script: Script, port: int) -> Iterator[str]:
     try:
         while not get(url)[0]:
             assert process.poll() is None
+            time.sleep(0.02)
         yield url
     finally:
         process.send_signal(signal.SIGTERM)
@@ -60,7 +62,7 @@ def test_it_tells_and_notices(library: Path, tmp_path: Path) -> None:
         assert 'freehold_gpu_utilization_ratio{gpu="0"} 0.5' in get(f"{url}/metrics")[1]
         script.add("event 0 95")
         while get(f"{url}/healthz")[0] == 200:
-            pass
+            time.sleep(0.02)
         assert get(f"{url}/healthz") == (503, "GPU 0 (GPU-0): Xid 95: an uncontained memory error")
         assert get(f"{url}/nothing")[0] == 404
 
@@ -71,12 +73,12 @@ def test_a_driver_that_goes_away_is_told_and_waited_for(library: Path, tmp_path:
     with agent(library, script, free_port()) as url:
         script.add("gpus 0")
         while get(f"{url}/healthz")[0] == 200:
-            pass
+            time.sleep(0.02)
         assert "sees no GPU" in get(f"{url}/healthz")[1]
         assert "freehold_gpu_power_watts" not in get(f"{url}/metrics")[1]
         script.add("gpus 1")
         while get(f"{url}/healthz")[0] != 200:
-            pass
+            time.sleep(0.02)
         assert get(f"{url}/healthz") == (200, "ok")
 
 
