@@ -52,7 +52,7 @@ def _piece(part: Part) -> str:
     if isinstance(part, Table):
         return table(part.head, part.rows, part.words)
     if isinstance(part, Curves):
-        return lines(part.title, part.across, part.curves, part.axis)
+        return lines(part.title, part.across, part.curves, part.axis, part.names)
     if isinstance(part, Bars):
         return bars(part.title, part.values, part.axis)
     return f"<p>{escape(part)}</p>"

@@ -8,7 +8,9 @@ from typing import Final
 
 from cluster.drawing import Floats
 
-_NEARLY: Final = 0.9995
+_FINE: Final = 0.99
+"""From here on a hundredth of a percent is told: promises are made there."""
+_NEARLY: Final = 0.99995
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Curves:
     across: Floats
     curves: Mapping[str, Floats]
     axis: str
+    names: tuple[str, ...]
+    """Evenly apart below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +48,9 @@ Part = str | Table | Curves | Bars
 
 
 def percent(share: float | None) -> str:
-    """With one decimal; a share that is not all of it never reads as 100 %."""
+    """With one decimal, or two near the top; a share that is not all of it never reads as 100 %."""
     if share is None:
         return "unknown"
     if _NEARLY <= share < 1:
-        return "> 99.9 %"
-    return f"{100 * share:.1f} %"
+        return "> 99.99 %"
+    return f"{100 * share:.{2 if _FINE < share < 1 else 1}f} %"

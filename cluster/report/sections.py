@@ -80,7 +80,7 @@ def _short(report: Report) -> Iterator[Part]:
         if month.whole
         else f"{span}: the month is not over. All figures are of its part until {month.until:%Y-%m-%d %H:%M}."
     )
-    yield Table(("", "this month"), (*_stayed(report.shares), *_paid(report), *_kept(report)))
+    yield Table(("", "this month"), (*_stayed(report.shares), *_paid(report), *_kept(report)), words=2)
 
 
 def _stayed(shares: Shares) -> Iterator[tuple[str, str]]:
@@ -119,16 +119,7 @@ def _but(report: Report) -> str:
 
 
 def _left(report: Report) -> Iterator[Part]:
-    days = report.days
-    answered = {
-        "by requests": [one.by_requests for one in days.values()],
-        "by tokens": [one.by_tokens for one in days.values()],
-    }
-    curves: Mapping[str, Floats] = {
-        name: np.array([np.nan if one is None else 100 * one for one in column]) for name, column in answered.items()
-    }
-    across = np.arange(1, len(days) + 1, dtype=np.float64)
-    yield Curves("Answered on the site, by day of the month", across, curves, "percent")
+    yield _by_day(report.days)
     if not report.month.egress:
         yield "Nothing left the site."
         return
@@ -136,8 +127,7 @@ def _left(report: Report) -> Iterator[Part]:
         (
             left.model,
             left.host,
-            left.reason,
-            WHY.get(left.reason, "-"),
+            ": ".join(filter(None, (left.reason, WHY.get(left.reason)))),
             f"{left.requests:,}",
             f"{left.bodies:,}",
             f"{left.bytes:,}",
@@ -145,9 +135,23 @@ def _left(report: Report) -> Iterator[Part]:
         for left in sorted(report.month.egress, key=lambda one: -one.bytes)
     ]
     bodies, size = (sum(getattr(one, name) for one in report.month.egress) for name in ("bodies", "bytes"))
-    rows.append(("all", "", "", "", f"{report.shares.left:,}", f"{bodies:,}", f"{size:,}"))
-    yield Table(("model", "host", "reason", "that is", "requests", "bodies", "bytes"), tuple(rows), words=4)
+    rows.append(("all", "", "", f"{report.shares.left:,}", f"{bodies:,}", f"{size:,}"))
+    yield Table(("model", "host", "reason", "requests", "bodies", "bytes"), tuple(rows), words=3)
     yield "A request can leave more than once, so requests add up to more than all of them."
+
+
+def _by_day(days: Mapping[str, Shares]) -> Curves:
+    """A place for each day, from half a day before the first to half a day after the last."""
+    answered = {
+        "by requests": [None, *(one.by_requests for one in days.values()), None],
+        "by tokens": [None, *(one.by_tokens for one in days.values()), None],
+    }
+    curves: Mapping[str, Floats] = {
+        name: np.array([np.nan if one is None else 100 * one for one in column]) for name, column in answered.items()
+    }
+    across = np.array([0.5, *range(1, len(days) + 1), len(days) + 0.5])
+    names = tuple(str(number) for number in range(1, len(days) + 1))
+    return Curves("Answered on the site, by day of the month", across, curves, "percent", names)
 
 
 def _quality(judged: tuple[Judged, ...]) -> Iterator[Part]:
@@ -164,14 +168,14 @@ def _quality(judged: tuple[Judged, ...]) -> Iterator[Part]:
         )
         for one in judged
     ]
-    yield Table(("tier", "against", "sample", "as good or better", "win rate, ties half"), tuple(rows), words=2)
+    yield Table(("tier", "against", "sample", "as good or better", "win rate, ties half"), tuple(rows), words=5)
     yield "In brackets the 95 % interval; without one, the sample is too small for it."
 
 
 def _share(share: Share) -> str:
     if share.low is None or share.high is None:
-        return f"{share.value:.1%}"
-    return f"{share.value:.1%} ({share.low:.1%} to {share.high:.1%})"
+        return percent(share.value)
+    return f"{percent(share.value)} ({percent(share.low)} to {percent(share.high)})"
 
 
 def _promised(report: Report) -> Iterator[Part]:
