@@ -26,7 +26,7 @@ from cluster.kube.follow import Following
 
 PATH = "/api/v1/namespaces/default/configmaps"
 MARK = "freehold.dev/lossy"
-_LIMIT_S = 30.0
+_LIMIT_S = 120.0
 _RELIST_S = 3.0
 
 

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.cluster.kube.rendered import helm
 from tests.kubernetes.bench import Bench
+from tests.kubernetes.release import until
 
 NAMESPACE = "deployed"
 ROLES = Path("helm/roles.yaml")
@@ -105,11 +106,19 @@ def test_deploys_with_the_documented_rights(deployed: Any) -> None:  # noqa: ANN
     assert {row["name"]: row["phase"] for row in deployed["rows"]} == {"qwen3-8b": "ready", "gateway": "ready"}
 
 
-def test_status_of_a_release(terminal: Terminal, deployed: object) -> None:
-    """What runs is told by model; a release that is not there is named."""
+def test_status_of_a_release(terminal: Terminal, deployed: object, tmp_path: Path) -> None:
+    """Who may only look sees what runs, by model; a release that is not there is named."""
     assert deployed
-    code, facts = terminal.json("status", "--namespace", NAMESPACE)
-    assert (code, facts["ready"]) == (0, True)
+    here = ("kubectl", "--namespace", NAMESPACE)
+    terminal.cluster.run(*here, "create", "serviceaccount", "viewer")
+    account = f"--serviceaccount={NAMESPACE}:viewer"
+    terminal.cluster.run(*here, "create", "rolebinding", "viewer", "--role=freehold-viewer", account)
+    token = terminal.cluster.run(*here, "create", "token", "viewer").stdout.strip()
+    viewer = _kubeconfig(terminal.cluster, tmp_path / "viewer", token)
+    seen = terminal.freehold("status", "--namespace", NAMESPACE, user=viewer)
+    assert seen.returncode == 0, seen.stderr
+    assert "qwen3-8b" in seen.stdout
+    assert seen.stderr == ""
     gone = terminal.freehold("status", "--release", "nope")
     assert gone.returncode == 3
     assert "no release 'nope' in namespace 'deployed'" in gone.stderr
@@ -144,11 +153,11 @@ def test_a_pod_without_a_node_is_told_in_the_schedulers_words(terminal: Terminal
     assert "nvidia.com/gpu.product=NVIDIA-H100" in refused.stderr
     assert "the cluster has: H200 (24 of 24 free)" in refused.stderr
     assert "nothing was applied" in refused.stderr
-    late = terminal.freehold("deploy", *order, "--allow-pending", "--timeout", "3")
-    terminal.cluster.run(str(helm()), "uninstall", "late", "--namespace", NAMESPACE)
+    late = terminal.freehold("deploy", *order, "--allow-pending", "--timeout", "1")
     assert late.returncode == 1, late.stderr
-    assert "0/6 nodes are available" in late.stdout
     assert f"undo it: helm uninstall late --namespace {NAMESPACE}" in late.stderr
+    until(lambda: "0/6 nodes are available" in terminal.freehold("status", "--release", "late").stdout, "its words")
+    terminal.cluster.run(str(helm()), "uninstall", "late", "--namespace", NAMESPACE)
 
 
 def test_what_stops_half_way_says_what_is_there_and_how_to_undo_it(terminal: Terminal) -> None:

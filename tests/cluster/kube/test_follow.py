@@ -63,7 +63,7 @@ def followed(script: Script, relist_s: float, want: set[str], listed: int = 1) -
     """Follow until exactly these are known, after so many lists."""
     one = Following(script, "/pods", threading.Event(), {"labelSelector": "a"}, relist_s, pause_s=0.01)
     one.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while names(one) != want or script.listed < listed:
         assert time.monotonic() < deadline, names(one)
         time.sleep(0.01)
