@@ -144,9 +144,11 @@ def _without_detours(fleet: Fleet) -> Fleet:
 
 
 def _planned(pool: Pool, simulation: Simulation, speed: float) -> Figures:
-    """The closed form's 95th percentiles for one tier's rate and lengths."""
+    """The closed form's 95th percentiles for one tier's rate and lengths; none where no replica took a request."""
     calls, until = simulation.calls, max(simulation.until_s, 1e-9)
     mine = np.flatnonzero(np.array(calls.pool) == simulation.pools.index(pool))
+    if not len(mine):
+        return {}
     some = mine[:: max(1, len(mine) // _SAMPLE)]
     lengths = (np.array(column, np.int64)[some] for column in (calls.prompt, calls.output, calls.cached))
     work = Work.of(pool.service.timing, Requests(*lengths))

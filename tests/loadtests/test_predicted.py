@@ -84,6 +84,13 @@ def test_cancelled_requests_load_the_fleet_too() -> None:
     assert errors["e2e_p95_s"] == pytest.approx(0, abs=1e-6)
 
 
+def test_what_no_replica_could_hold_is_predicted_to_fail() -> None:
+    """Where all of it was answered, after all, the goodput says by how much the prediction is wrong."""
+    rows = {row.figure: row for row in predicted([at(1, prompt_tokens=50_000_000)]).rows}
+    assert (rows["goodput"].measured, rows["goodput"].predicted) == (1, 0)
+    assert "ttft_p95_s" not in rows
+
+
 TWO: Mapping[str, Model] = {
     "m": FLEET.models["m"],
     "n": Model(engine=Engine.URL, url="http://127.0.0.1:9"),

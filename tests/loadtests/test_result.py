@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from cluster.errors import UsageError
 from cluster.spec import Slo
 from loadtests import result as module
-from loadtests.facts import Outcome, Sample
+from loadtests.facts import Kind, Outcome, Run, Sample
+from loadtests.figures import Window
+from loadtests.junit import junit
+from loadtests.page import page
 from loadtests.result import Result, conclude, schema, steady, whole
-from tests.loadtests.synthetic import FLEET, PROMISED, at, failed, run_of, steadily
+from tests.loadtests.synthetic import CHAT, FLEET, PROMISED, at, failed, run_of, steadily
 
 SCHEMA = Path(module.__file__).with_name("result.schema.json")
 MIXED: list[Sample] = [
@@ -50,6 +56,36 @@ def test_a_result_is_valid_by_its_schema_and_reads_back(samples: list[Sample], t
     assert Result.read(tmp_path / "result.json") == found
 
 
+ANYTHING = st.builds(
+    CHAT._replace,
+    kind=st.sampled_from(Kind),
+    tier=st.sampled_from(["", "small", "large", "spillover"]),
+    model=st.sampled_from(["", "m", "n"]),
+    prompt_tokens=st.integers(0, 200_000),
+    output_tokens=st.integers(0, 3000),
+    intended_s=st.floats(0, 130),
+    sent_s=st.floats(0, 130),
+    first_s=st.none() | st.floats(0, 200),
+    end_s=st.floats(0, 200),
+    outcome=st.sampled_from(Outcome),
+    error=st.sampled_from(["", "overloaded", "\x00"]),
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(samples=st.lists(ANYTHING, max_size=30), window=st.sampled_from([steady, whole]))
+def test_whatever_came_back_there_is_a_result(
+    samples: list[Sample], window: Callable[[Run], Window], tmp_path: Path
+) -> None:
+    """Answers without tokens, clocks that jumped, tiers that nobody knows: finite figures, a page, and JUnit."""
+    run = run_of(samples, tmp_path)
+    found = conclude(run, FLEET, window(run))
+    found.write(tmp_path / "result.json")
+    assert Result.read(tmp_path / "result.json") == found
+    assert page(found)
+    assert junit(found)
+
+
 def test_tiers_tenants_and_reasons_are_told_apart(mixed: Result) -> None:
     """Each part has the same figures as the whole; what never got a tier is in the whole only."""
     assert {name: part["complete"] for name, part in mixed.tenants.items()} == {
@@ -64,10 +100,12 @@ def test_tiers_tenants_and_reasons_are_told_apart(mixed: Result) -> None:
 
 
 @pytest.mark.parametrize(("window", "since", "until"), [(steady, 10, 100), (whole, 0, 101)], ids=["steady", "all"])
-def test_the_seconds_that_count_are_stated(window: object, since: float, until: float, tmp_path: Path) -> None:
+def test_the_seconds_that_count_are_stated(
+    window: Callable[[Run], Window], since: float, until: float, tmp_path: Path
+) -> None:
     """Steady state begins after a tenth of the duration; what is left out is counted."""
     run = run_of([at(5, ttft_s=9), *(at(number) for number in range(10, 100))], tmp_path)
-    counted = conclude(run, FLEET, window(run)).counted  # type: ignore[operator]
+    counted = conclude(run, FLEET, window(run)).counted
     assert (counted.since_s, counted.until_s) == (since, until)
     assert (counted.requests, counted.left_out) == ((90, 1) if since else (91, 0))
 
