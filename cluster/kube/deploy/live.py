@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 
 from cluster.errors import KubernetesError
 from cluster.kube.deploy.progress import progress
-from cluster.kube.deploy.rollout import Phase, Row, Seen, rows
+from cluster.kube.deploy.rollout import Phase, Row, Seen, is_ready, rows
 from cluster.kube.deploy.survey import INSTANCE
 from cluster.kube.follow import RELIST_S, Following, Source
 
@@ -111,7 +111,7 @@ class Live:
             return
         self._looked, told = time.monotonic(), {}
         for pod in self._pods.items():
-            if pod.get("status", {}).get("phase") == "Running":
+            if pod.get("status", {}).get("phase") == "Running" and not is_ready(pod):
                 name, container = pod["metadata"]["name"], pod["spec"]["containers"][0]["name"]
                 try:
                     log = self._api.text(f"{self._home}/pods/{name}/log", container=container, tailLines="60")

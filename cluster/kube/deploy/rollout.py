@@ -87,7 +87,7 @@ def _absent(kind: str, name: str) -> Row:
 def _row(item: Object, seen: Seen, names: Mapping[str, str]) -> Row:
     pods = [pod for pod in seen.pods if _owns(item, pod) and not pod["metadata"].get("deletionTimestamp")]
     wanted = _wanted(item)
-    ready = sum(map(_is_ready, pods))
+    ready = sum(map(is_ready, pods))
     phase, reason = _settled(item, ready) or _unsettled(item, pods, seen)
     labels = item["metadata"].get("labels") or {}
     name = names.get(labels.get(MODEL, ""), labels.get(MODEL, "")) or labels.get(COMPONENT) or item["metadata"]["name"]
@@ -133,7 +133,7 @@ def _settled(item: Object, ready: int) -> tuple[Phase, str] | None:
 
 
 def _unsettled(item: Object, pods: list[Object], seen: Seen) -> tuple[Phase, str]:
-    waiting = [pod for pod in pods if not _is_ready(pod)]
+    waiting = [pod for pod in pods if not is_ready(pod)]
     if waiting:
         found = [_pod(pod, seen) for pod in waiting]
         return min(found, key=lambda one: list(Phase).index(one[0]))
@@ -143,7 +143,8 @@ def _unsettled(item: Object, pods: list[Object], seen: Seen) -> tuple[Phase, str
     return (Phase.UPDATING, told) if pods else (Phase.STARTING, told or "its controller has made no pod yet")
 
 
-def _is_ready(pod: Object) -> bool:
+def is_ready(pod: Object) -> bool:
+    """Whether its kubelet says that a pod answers."""
     conditions = {one["type"]: one["status"] for one in (pod.get("status") or {}).get("conditions") or ()}
     return conditions.get("Ready") == "True"
 
