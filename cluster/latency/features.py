@@ -133,7 +133,7 @@ def _of_hardware(asked: Configuration) -> dict[str, float]:
     return {
         "bandwidth": math.log(gpu.bandwidth),
         "flops": math.log(gpu.flops["bf16"]),
-        "fp4": math.log(gpu.flops["fp4"] / gpu.flops["bf16"]),
+        "fp4 rate": math.log(gpu.flops["fp4"] / gpu.flops["bf16"]),
         "memory": math.log(gpu.memory_bytes),
         "link": math.log(gpu.link),
         "tp": math.log2(replica.tp),

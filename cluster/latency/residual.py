@@ -1,7 +1,7 @@
-"""What was learned beyond physics: trees over :mod:`.features`, how far to trust them, and how wrong they were.
+"""What was learned beyond physics: trees and bumps over :mod:`.features`, how far to trust them, how wrong they were.
 
-``residual.npz`` is written by ``benchmarks/lab/capacity_fit.py``. It holds splits, leaves, which pairs of model and
-GPU were seen, the range of every feature, and quantiles of errors on what was held out; no measured row.
+``residual.npz`` is written by ``benchmarks/lab/capacity_fit.py``. It holds splits, leaves, centres, which pairs of
+model and GPU were seen, the range of every feature, and quantiles of errors on what was held out; no measured row.
 """
 
 from __future__ import annotations
@@ -47,14 +47,32 @@ class Forest:
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """A sum of bumps, ``height · exp(-distance)``; distances are sums over all scaled features."""
+
+    scale: Floats
+    """By feature."""
+    centre: Floats
+    """Scaled already; a row per bump."""
+    height: Floats
+
+    def __call__(self, rows: Floats) -> Floats:
+        """The sum over all bumps, a number per row."""
+        return np.array([np.exp(-np.abs(row * self.scale - self.centre).sum(axis=1)) @ self.height for row in rows])
+
+
+@dataclass(frozen=True, slots=True)
 class Residual:
     """Everything that the fitted file holds."""
 
     names: tuple[str, ...]
     """Of the features, in order."""
     forests: Mapping[str, Forest]
+    likenesses: Mapping[str, Likeness]
     trust: Mapping[str, float]
-    """By ``group level``: what the trees' answer is multiplied by."""
+    """By ``group level``: what the mean of both answers is multiplied by."""
+    shift: Mapping[str, float]
+    """By ``group kind level`` and ``group level``: added to the logarithm, so that relative errors are least."""
     spread: Mapping[str, tuple[float, float]]
     """By ``group kind level`` and ``group level``: 10th and 90th percentile of log(measured / predicted)."""
     pairs: frozenset[tuple[str, str]]
@@ -74,7 +92,12 @@ class Residual:
         places = [self.names.index(name) for name in _NEAR]
         beyond = np.maximum(self.lowest - row, row - self.highest)[places]
         outside = float(np.maximum(0, beyond).sum())
-        return float(self.forests[group](row[None, :])[0]) * self.trust[f"{group} {level}"] * float(np.exp(-outside))
+        answer = (self.forests[group](row[None, :])[0] + self.likenesses[group](row[None, :])[0]) / 2
+        return float(answer * self.trust[f"{group} {level}"] * np.exp(-outside))
+
+    def centred(self, group: str, kind: str, level: str) -> float:
+        """What the logarithm of a prediction is moved by: half of a figure and twice of it are not equally wrong."""
+        return self.shift.get(f"{group} {kind} {level}", self.shift[f"{group} {level}"])
 
     def interval(self, group: str, kind: str, level: str) -> tuple[float, float]:
         """The 80 % interval around a prediction, as logarithms."""
@@ -94,9 +117,15 @@ def fitted() -> Residual:
             )
             for group in groups
         }
+        likenesses = {
+            group: Likeness(*(held[f"{group} {part}"].astype(np.float64) for part in ("scale", "centre", "height")))
+            for group in groups
+        }
         return Residual(
             names=tuple(held["features"].tolist()),
             forests=forests,
+            likenesses=likenesses,
+            shift=dict(zip(held["spread names"].tolist(), held["shift"].tolist(), strict=True)),
             trust=dict(zip(held["trust names"].tolist(), held["trust"].tolist(), strict=True)),
             spread=dict(zip(held["spread names"].tolist(), map(tuple, held["spread"].tolist()), strict=True)),
             pairs=frozenset(map(tuple, held["pairs"].tolist())),

@@ -13,6 +13,8 @@ from benchmarks.lab.boosting import Recipe, fit
 from benchmarks.lab.capacity_data import FOLDS, Measured, folds, load, measured
 from benchmarks.lab.capacity_fit import spreads, trusted
 from benchmarks.lab.capacity_score import errors, gpu_counts, summary
+from benchmarks.lab.likeness import KINDS, Taste
+from benchmarks.lab.likeness import fit as alike
 from cluster.errors import UsageError
 from tests.cluster.latency.rows import ROW
 
@@ -82,8 +84,29 @@ def test_trees_are_trusted_by_what_they_did() -> None:
 def test_an_interval_holds_four_fifths() -> None:
     """By construction, on the rows it was made from."""
     left = np.random.default_rng(0).normal(size=len(DATA.rows))
-    low, high = spreads(DATA, "pair", left)["tpot closed pair"]
-    assert np.mean((low <= left) & (left <= high)) == pytest.approx(0.8, abs=0.03)
+    shift, low, high = spreads(DATA, "pair", left)["tpot closed pair"]
+    assert np.mean((low <= left - shift) & (left - shift <= high)) == pytest.approx(0.8, abs=0.03)
+
+
+def test_predictions_lean_to_where_relative_errors_are_small() -> None:
+    """Twice a figure is 100 % wrong and half of it 50 %: the wider the errors, the lower."""
+    narrow, wide = (np.random.default_rng(0).normal(scale=scale, size=len(DATA.rows)) for scale in (0.05, 0.5))
+    assert (
+        spreads(DATA, "pair", wide)["tpot closed pair"][0] < spreads(DATA, "pair", narrow)["tpot closed pair"][0] < 0.03
+    )
+
+
+def test_what_is_alike_is_alike() -> None:
+    """Bumps follow what they were fitted to, whatever one row in twenty says, and are flat far away."""
+    random = np.random.default_rng(0)
+    names = [name for members in KINDS.values() for name in members]
+    rows = np.zeros((300, len(names)))
+    rows[:, :2] = random.uniform(size=(300, 2))
+    smooth = np.sin(3 * rows[:, 0]) + rows[:, 1]
+    noisy = smooth + np.where(np.arange(300) % 20, 0, 5)
+    found = alike(rows, noisy, names, Taste(dict.fromkeys(KINDS, 2.0), centres=200))
+    assert np.median(np.abs(found(rows) - smooth)) < 0.05
+    assert abs(found(rows[:1] + 1000)[0]) < 1e-6
 
 
 def test_without_measurements_there_is_a_way_out(tmp_path: Path) -> None:
