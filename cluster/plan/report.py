@@ -67,13 +67,9 @@ class Report:
 
 def report(fleet: Fleet, folder: Path, seen: Callable[[], None] = lambda: None) -> Report:
     """Plan a fleet; ``folder`` is what its trace is relative to. Raises UsageError and CatalogError for bad input."""
-    return planned(fleet, demand_of(fleet, folder), seen)
-
-
-def planned(fleet: Fleet, demand: Demand, seen: Callable[[], None] = lambda: None) -> Report:
-    """Plan a fleet for a demand that its file need not state. Raises as above."""
     for field in ("max_gpus", "gpu_usd_per_hour", "purchase_usd"):
         by_gpu(getattr(fleet.planning, field), field)
+    demand = demand_of(fleet, folder)
     tiers = search(fleet, demand, seen)
     if not tiers:
         msg = "tiers: no model that Freehold runs itself answers any of the traffic; there is nothing to plan"

@@ -19,9 +19,7 @@ from cluster.errors import CatalogError, UsageError
 from cluster.plan.compare import SPLITS, cheapest
 from cluster.plan.options import Option, present
 from cluster.plan.outlook import hour_name, latencies
-from cluster.plan.report import Report as Plan
-from cluster.plan.report import planned
-from cluster.plan.search import Tier
+from cluster.plan.search import Tier, choices, search
 from cluster.plan.sizing import Sized, sized
 from cluster.report.facts import JUDGED, Judged, Month
 from cluster.spec import SPILLOVER, Fleet, Pay, Replicas
@@ -44,12 +42,15 @@ class Change:
 
 def advice(month: Month, fleet: Fleet, demand: Demand) -> list[Change] | str:
     """The dearest saving first; or why nothing can be predicted."""
-    local = 1 - demand.shares[SPILLOVER]
-    if not local:
-        return "every request was answered outside of the site"
     try:
-        plan = planned(fleet, demand)
-        found = [*_replicas(fleet, demand, plan), *_hardware(fleet, demand, plan), *_dial(month, fleet, demand, plan)]
+        tiers = search(fleet, demand)
+        if not tiers:
+            return "no model that Freehold runs itself answered anything"
+        found = [
+            *_replicas(fleet, demand, tiers),
+            *_hardware(fleet, demand, tiers),
+            *_dial(month, fleet, demand, tiers),
+        ]
     except (CatalogError, UsageError) as exc:
         return str(exc)
     return sorted(found, key=lambda change: change.usd_month or 0.0)
@@ -70,9 +71,9 @@ def _usd(option: Option, fleet: Fleet, need: Sized, replicas: Replicas) -> float
     return option.usd_per_hour[fleet.planning.pay] * mean * MONTH_HOURS
 
 
-def _replicas(fleet: Fleet, demand: Demand, plan: Plan) -> Iterator[Change]:
+def _replicas(fleet: Fleet, demand: Demand, tiers: tuple[Tier, ...]) -> Iterator[Change]:
     """More where the busiest hour needs more, fewer where no hour does."""
-    for tier in plan.tiers:
+    for tier in tiers:
         now = _now(fleet, tier, demand)
         if now is None:
             continue
@@ -93,10 +94,11 @@ def _replicas(fleet: Fleet, demand: Demand, plan: Plan) -> Iterator[Change]:
         yield Change(what, change, f"{seen}; {room}; {needed}")
 
 
-def _hardware(fleet: Fleet, demand: Demand, plan: Plan) -> Iterator[Change]:
+def _hardware(fleet: Fleet, demand: Demand, tiers: tuple[Tier, ...]) -> Iterator[Change]:
     """Other GPUs or another way to store the weights, where that is clearly cheaper for what the load needs."""
-    for tier in plan.tiers:
-        now, best = _now(fleet, tier, demand), plan.choices[0].tiers.get(tier.name) if plan.choices else None
+    cheapest_first = choices(tiers, fleet)
+    for tier in tiers:
+        now, best = _now(fleet, tier, demand), cheapest_first[0].tiers[tier.name] if cheapest_first else None
         if best is None or (now is not None and best.option.setup == now[0].setup):
             continue
         waits = ", ".join(f"{one.name.upper()} p95 {one.p95_s:.3g} s" for one in latencies(best)[:2])
@@ -108,26 +110,26 @@ def _hardware(fleet: Fleet, demand: Demand, plan: Plan) -> Iterator[Change]:
             yield Change(what, best.usd - now[1].usd, effect)
 
 
-def _dial(month: Month, fleet: Fleet, demand: Demand, plan: Plan) -> Iterator[Change]:
+def _dial(month: Month, fleet: Fleet, demand: Demand, tiers: tuple[Tier, ...]) -> Iterator[Change]:
     """The next smaller and the next larger share of the large tier."""
-    local = {tier.name: demand.shares[tier.name] for tier in plan.tiers}
+    local = {tier.name: demand.shares[tier.name] for tier in tiers}
     if len(local) < 2:  # noqa: PLR2004 - small and large
         return
     share = local["large"] / sum(local.values())
-    at_present = _split(plan, demand, share, fleet)
+    at_present = _split(tiers, demand, share, fleet)
     near = [max((one for one in SPLITS if one < share - 0.01), default=None)]
     near.append(min((one for one in SPLITS if one > share + 0.01), default=None))
     for other in near:
-        usd = None if other is None else _split(plan, demand, other, fleet)
+        usd = None if other is None else _split(tiers, demand, other, fleet)
         if other is None or usd is None or at_present is None or abs(usd - at_present) < _LEAST:
             continue
         what = f"routing: {share:.0%} → {other:.0%} of the local requests to large"
         yield Change(what, usd - at_present, _quality(month.quality, other - share))
 
 
-def _split(plan: Plan, demand: Demand, share: float, fleet: Fleet) -> float | None:
+def _split(tiers: tuple[Tier, ...], demand: Demand, share: float, fleet: Fleet) -> float | None:
     local = demand.rates * (1 - demand.shares[SPILLOVER])
-    return cheapest(plan.tiers, {"small": local * (1 - share), "large": local * share}, fleet.planning)
+    return cheapest(tiers, {"small": local * (1 - share), "large": local * share}, fleet.planning)
 
 
 def _quality(judged: tuple[Judged, ...], moved: float) -> str:

@@ -15,6 +15,8 @@ from tests.cluster.report.months import BEGIN, fleet, hours, month
 BUSY = 60_000
 """Requests an hour that one replica of the small model cannot take with the large tier's share."""
 
+ELSEWHERE = {name: {"engine": "url", "url": "http://127.0.0.1:1"} for name in ("eight", "seventy")}
+
 
 def _of(fleet: Fleet, told: dict[str, Any]) -> list[Change]:
     facts = month(**told)
@@ -76,10 +78,11 @@ def test_the_dial_has_a_price_and_an_effect_on_quality() -> None:
 @pytest.mark.parametrize(
     ("told", "parts", "why"),
     [
-        ({"traffic": hours(2, tier="spillover")}, {}, "outside"),
+        ({"traffic": hours(2, tier="spillover")}, {}, "no model that Freehold runs"),
+        ({"traffic": hours(2)}, {"models": ELSEWHERE}, "no model that Freehold runs"),
         ({"traffic": hours(2)}, {"planning": {"gpus": ["H1000"]}}, "planning.gpus.0"),
     ],
-    ids=["nothing local", "no such GPU"],
+    ids=["nothing local", "nothing of ours", "no such GPU"],
 )
 def test_where_nothing_can_be_predicted(told: dict[str, Any], parts: dict[str, Any], why: str) -> None:
     """It says why."""
