@@ -27,7 +27,9 @@ ALLOWED = {
     ],
     "tokenizers": ["serving/tiny/*"],
     "safetensors": ["serving/tiny/*"],
-    "httptools": ["router/backends/http1.py", "router/server.py", "serving/simulated/connection.py", "loadtests/wire.py"],
+    "httptools": [
+        *("router/backends/http1.py", "router/server.py", "serving/simulated/connection.py", "loadtests/wire.py"),
+    ],
     "uvicorn": ["router/__main__.py", "router/server.py"],
     "prometheus_client": ["router/observe/*", "serving/counters.py", "serving/gpus/*", "serving/simulated/*"],
     "sqlalchemy": ["router/accounts/*"],
