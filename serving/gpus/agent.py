@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from cluster.errors import NoGpuError
-from cluster.gpus.facts import Gpu, Machine
+from cluster.gpus.facts import Machine
 from cluster.gpus.nvml import Nvml
 from cluster.gpus.verdict import Cause, condemned
 
@@ -58,6 +58,8 @@ class Agent:
         self._xids: Counter[tuple[int, int]] = Counter()
         self._seen: dict[tuple[int, int], float] = {}
         self._told: set[str] = set()
+        self._replicas: dict[int, set[psutil.Process]] = {}
+        """On each GPU when it last told; a lost one tells nothing, and those are who must leave it."""
         self._ended: set[psutil.Process] = set()
         self.silent = ""
         """Why the last look came to nothing; empty where it did not."""
@@ -94,16 +96,16 @@ class Agent:
         self._told.update(report.bad)
         if self._drain:
             for gpu in report.machine.gpus:
+                if not gpu.lost:
+                    self._replicas[gpu.index] = {found for one in gpu.processes if (found := _replica(one.pid))}
                 if report.verdicts[gpu.index]:
-                    self._take_off(gpu)
+                    self._take_off(gpu.index)
 
-    def _take_off(self, gpu: Gpu) -> None:
+    def _take_off(self, index: int) -> None:
         """Tell the replicas on a GPU to end, each once; what replaces one there is told so in its turn."""
-        replicas = {found for one in gpu.processes if (found := _replica(one.pid))} - self._ended
+        replicas = self._replicas.get(index, set()) - self._ended
         for replica in replicas:
-            _log.error(
-                "GPU %d is condemned: process %d of %s is told to end", gpu.index, replica.pid, _model(replica.pid)
-            )
+            _log.error("GPU %d is condemned: process %d of %s is told to end", index, replica.pid, _model(replica.pid))
             try:
                 replica.send_signal(signal.SIGTERM)
             except psutil.Error as exc:

@@ -87,12 +87,13 @@ def test_memory_has_its_model(gpus: Script, nvml: Nvml, replica: psutil.Process)
     assert samples['process_memory_bytes{gpu="1",model="other"}'] == 18 << 30
 
 
-def test_a_replica_is_taken_off(gpus: Script, nvml: Nvml, replica: psutil.Process) -> None:
-    """The whole replica, by its oldest process, once its GPU is condemned, and no other."""
+@pytest.mark.parametrize("error", ["0.ecc.uncorrected 2", "0.gone 15", "event 0 79"], ids=["ECC", "lost", "Xid"])
+def test_a_replica_is_taken_off(gpus: Script, nvml: Nvml, replica: psutil.Process, error: str) -> None:
+    """The whole replica, by its oldest process; from a GPU that tells nothing any more by what it told last."""
     gpus.add(f"0.pid {core(replica)}")
     agent = Agent(nvml, drain=True)
     assert replica.is_running()
-    gpus.add("0.ecc.uncorrected 2")
+    gpus.add(error)
     agent.look()
     assert replica.wait(10) == -signal.SIGTERM
 
