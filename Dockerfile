@@ -1,6 +1,7 @@
 # syntax=docker/dockerfile:1.12
-# Three images from one file; each runs as a user without rights, from a read-only root:
+# Four images from one file; each runs as a user without rights, from a read-only root:
 #   docker build --target gateway -t freehold:0.1.0 .         the gateway and the command line
+#   docker build --target loadtest -t freehold:0.1.0-loadtest .   and locust, for load tests
 #   docker build --target gpu     -t freehold:0.1.0-gpu .     and vLLM for NVIDIA GPUs, with Ray
 #   docker build --target cpu     -t freehold:0.1.0-cpu .     and vLLM for CPUs, with Ray
 # Packages come from the locks, by hash, as everywhere else; vLLM for GPUs brings the torch that it was built for.
@@ -24,6 +25,9 @@ RUN python -m venv /freehold && pip install --no-deps --require-hashes --require
 COPY . .
 RUN pip install hatchling==1.33.0 && pip install --no-deps --no-build-isolation . && pip uninstall --yes hatchling
 
+FROM light AS loud
+RUN pip install --no-deps --require-hashes --requirement requirements/loadtest.lock
+
 FROM base AS heavy-cpu
 WORKDIR /src
 COPY requirements requirements
@@ -44,6 +48,12 @@ USER 10001:10001
 EXPOSE 8080
 ENTRYPOINT []
 CMD ["freehold", "--help"]
+
+FROM base AS loadtest
+COPY --from=loud /freehold /freehold
+USER 10001:10001
+ENTRYPOINT []
+CMD ["freehold", "loadtest", "--help"]
 
 # Debian keeps no old versions, so naming one would only break the next build; the base's date pins them well enough.
 FROM base AS cpu

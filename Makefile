@@ -51,7 +51,8 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.1
 lock: $(READY) ## Compile the locks anew from pyproject.toml
 	$(BIN)/pip install --quiet uv
 	$(COMPILE) --extra cpu --extra loadtest --group dev --group unseen --output-file $(LOCK)
-	$(COMPILE) --extra loadtest --output-file requirements/base.lock
+	$(COMPILE) --output-file requirements/base.lock
+	$(COMPILE) --extra loadtest --output-file requirements/loadtest.lock
 
 clean: down ## Take the fleet down and remove the environment
 	rm -rf $(VENV)

@@ -86,11 +86,18 @@ def test_what_is_installed_by_hand_is_the_locked_version() -> None:
     assert not [line for line in installs if re.search(r"install [^&]*[\w\]]\s*(>=|~=|\s)\s*\d", line)]
 
 
-def test_the_gateways_packages_are_those_that_tests_run_with() -> None:
+@pytest.mark.parametrize("lock", ["base.lock", "loadtest.lock"])
+def test_an_images_packages_are_those_that_tests_run_with(lock: str) -> None:
     """Its lock is the smaller one; CI installs the larger, so they agree, but on numpy, which vLLM holds back."""
-    both, gateway = _locked("cpu.lock"), _locked("base.lock")
-    assert len(gateway) > 30
-    assert {name for name, version in gateway.items() if both.get(name) != version} <= {"numpy"}
+    both, image = _locked("cpu.lock"), _locked(lock)
+    assert len(image) > 30
+    assert {name for name, version in image.items() if both.get(name) != version} <= {"numpy"}
+
+
+def test_only_load_tests_bring_their_tools() -> None:
+    """What generates load, and what that needs, is not on a machine that answers requests."""
+    added = _locked("loadtest.lock").keys() - _locked("base.lock").keys()
+    assert {"locust", "flask", "pytest"} <= added
 
 
 def test_the_cpu_image_is_made_as_the_environment_is() -> None:

@@ -15,7 +15,7 @@ __all__ = ["Database", "Gateway", "GpuProfile", "HostedKey", "ModelRelease", "Se
 
 
 class Image(Value):
-    """One image holds gateway and engines."""
+    """One repository holds the images of gateway, engines and load tests."""
 
     repository: str = "ghcr.io/freehold/freehold"
     tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", json_schema_extra={"not": {"const": "latest"}})] = ""
@@ -26,6 +26,8 @@ class Image(Value):
     """Pins the gateway's image whatever the tag."""
     engine_digest: Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64})?$")] = ""
     """Pins the engines' image whatever the tag."""
+    load_test_digest: Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64})?$")] = ""
+    """Pins the image of load tests, otherwise the tag with ``-loadtest``."""
     pull_secrets: tuple[str, ...] = ()
 
 

@@ -36,6 +36,13 @@ freehold.dev/model: {{ .model.slug }}
 {{- end -}}
 {{- end }}
 
+{{- define "freehold.loadTestImage" -}}
+{{- $image := .Values.image -}}
+{{- if $image.loadTestDigest -}}{{ $image.repository }}@{{ $image.loadTestDigest }}
+{{- else -}}{{ $image.repository }}:{{ $image.tag | default .Chart.AppVersion }}-loadtest
+{{- end -}}
+{{- end }}
+
 {{/* Simulated engines need no vLLM. */}}
 {{- define "freehold.engineImage" -}}
 {{- $image := .Values.image -}}
