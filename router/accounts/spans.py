@@ -22,7 +22,7 @@ from cluster.spec import Fleet
 from router.accounts.errors import StoreUnavailableError
 from router.accounts.store import Store
 
-EVERY_S = 10.0
+EVERY_S = 5.0
 GAP_S = 60.0
 """A longer time without a word ends a span, and makes the file's figures stale."""
 
