@@ -5,7 +5,7 @@ Neighbour: :mod:`router.gateway` makes the attempts.
 
 from __future__ import annotations
 
-from router.backends.errors import CutError, DeadlineError, StatusError, UnfitError, UpstreamError
+from router.backends.errors import ConnectError, CutError, DeadlineError, StatusError, UnfitError, UpstreamError
 from router.backends.slots import QueueFullError
 from router.call import Call
 from router.wire.errors import NoAnswer, Refusal
@@ -31,7 +31,7 @@ def worth_another_replica(error: UpstreamError, *, others: bool) -> bool:
     """Whether the same model may answer on a second try: a replica died, or nobody else is left to wait for."""
     if isinstance(error, StatusError):
         return error.status >= _SERVER_ERROR
-    if isinstance(error, DeadlineError):
+    if isinstance(error, DeadlineError | ConnectError):
         return not others
     return isinstance(error, CutError)
 
