@@ -14,6 +14,8 @@ from tests.e2e.fleet import Fleet
 
 MANY, FEW = 24, 2
 """Streams at a time: more and fewer than ``target_ongoing_requests`` of the demo's small model."""
+PATIENCE_S = 400
+"""An engine starts in 40 seconds on idle cores."""
 
 
 def replicas(fleet: Fleet) -> int:
@@ -54,8 +56,10 @@ def streams(fleet: Fleet, at_once: int, ends: list[str | None]) -> Iterator[None
 
 
 def wait_until(fact: Callable[[], bool]) -> None:
-    """Ask again every second until it is so; the cores are for the engines."""
+    """Ask again every second until it is so, and not for ever; the cores are for the engines."""
+    end = time.monotonic() + PATIENCE_S
     while not fact():
+        assert time.monotonic() < end, f"nothing came of it in {PATIENCE_S} s"
         time.sleep(1)
 
 
