@@ -24,9 +24,8 @@ def replicas(fleet: Fleet) -> int:
     return next(int(model["replicas"]) for model in told["models"] if model["name"] == "tiny-small")
 
 
-def one_stream(fleet: Fleet) -> str | None:
+def one_stream(client: openai.OpenAI) -> str | None:
     """How one stream ended, by the official client."""
-    client = openai.OpenAI(base_url=f"{fleet.url}/v1", api_key="none", max_retries=0, timeout=120)
     stream = client.completions.create(model="tiny-small", prompt="Hello", max_tokens=100, stream=True)
     ends = [chunk.choices[0].finish_reason for chunk in stream]
     return ends[-1] if ends else None
@@ -36,11 +35,12 @@ def one_stream(fleet: Fleet) -> str | None:
 def streams(fleet: Fleet, at_once: int, ends: list[str | None]) -> Iterator[None]:
     """One stream after the other, ``at_once`` side by side; ``ends`` gets every end."""
     over = threading.Event()
+    client = openai.OpenAI(base_url=f"{fleet.url}/v1", api_key="none", max_retries=0, timeout=120)
 
     def go_on() -> None:
         while not over.is_set():
             try:
-                ends.append(one_stream(fleet))
+                ends.append(one_stream(client))
             except openai.OpenAIError as exc:
                 ends.append(repr(exc))
 
