@@ -142,8 +142,9 @@ class Home:
                 entry.unlink()
 
     def forget(self) -> None:
-        """Remove the record."""
-        self._file.unlink(missing_ok=True)
+        """Remove the record, and what was told of replicas."""
+        for file in (self._file, self._run / "replicas.json", *self._run.glob("wish-*.json")):
+            file.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
