@@ -136,7 +136,8 @@ class Gateway:
             try:
                 await self._at(call, self._targets[name], request, others=position + 1 < len(names))
             except (UpstreamError, QueueFullError, UnpaidError) as exc:
-                last = exc
+                if not isinstance(last, UnpaidError):  # what the caller can do something about is what it is told
+                    last = exc
                 continue
             return
         raise no_answer(call, last) from last

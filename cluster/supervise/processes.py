@@ -95,9 +95,12 @@ def ask_to_end(processes: Iterable[psutil.Process], patience_s: float, hurry: Ev
 
 
 def sweep(run: str, patience_s: float = 3.0) -> list[int]:
-    """End what is left of a start: SIGTERM, after ``patience_s`` SIGKILL; the ids of those that resist even that."""
+    """End what is left of a start: SIGTERM, after ``patience_s`` SIGKILL; the ids of those that resist even that.
+
+    Nothing is left where two looks find nothing: one that is just becoming another program has no environment.
+    """
     begun = time.monotonic()
-    while left := of_run(run):
+    while left := of_run(run) or _soon_of(run):
         passed = time.monotonic() - begun
         if passed > patience_s + _KILL_S:
             break
@@ -105,6 +108,11 @@ def sweep(run: str, patience_s: float = 3.0) -> list[int]:
             _signal(process, kill=passed > patience_s)
         _wait(left, 0.5, Event())
     return [process.pid for process in left]
+
+
+def _soon_of(run: str) -> list[psutil.Process]:
+    time.sleep(_LOOK_S)
+    return of_run(run)
 
 
 def lives(process: psutil.Process) -> bool:

@@ -6,6 +6,8 @@ import os
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,3 +114,15 @@ def listening(process: psutil.Process) -> list[int]:
 def _is_open(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+PATIENCE_S = 400
+"""An engine starts in 40 seconds on idle cores."""
+
+
+def wait_until(fact: Callable[[], bool]) -> None:
+    """Ask again every second until it is so, and not for ever; the cores are for the engines."""
+    end = time.monotonic() + PATIENCE_S
+    while not fact():
+        assert time.monotonic() < end, f"nothing came of it in {PATIENCE_S} s"
+        time.sleep(1)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import openai
 
-from tests.e2e.fleet import Fleet
+from tests.e2e.fleet import Fleet, wait_until
 
 MANY, FEW = 24, 2
 """Streams at a time: more and fewer than ``target_ongoing_requests`` of the demo's small model."""
-PATIENCE_S = 400
-"""An engine starts in 40 seconds on idle cores."""
 
 
 def replicas(fleet: Fleet) -> int:
@@ -53,14 +50,6 @@ def streams(fleet: Fleet, at_once: int, ends: list[str | None]) -> Iterator[None
         over.set()
         for thread in threads:
             thread.join()
-
-
-def wait_until(fact: Callable[[], bool]) -> None:
-    """Ask again every second until it is so, and not for ever; the cores are for the engines."""
-    end = time.monotonic() + PATIENCE_S
-    while not fact():
-        assert time.monotonic() < end, f"nothing came of it in {PATIENCE_S} s"
-        time.sleep(1)
 
 
 def test_one_two_one(fleet: Fleet) -> None:
