@@ -136,9 +136,13 @@ class Gateway:
             try:
                 await self._at(call, self._targets[name], request, others=position + 1 < len(names))
             except (UpstreamError, QueueFullError, UnpaidError) as exc:
-                if not isinstance(last, UnpaidError):  # what the caller can do something about is what it is told
-                    last = exc
+                last = last if isinstance(last, UnpaidError) else exc
                 continue
+            except NoAnswer as nobody:
+                if not isinstance(last, UnpaidError):
+                    raise
+                call.event.outcome = ""
+                raise last.refusal from nobody  # what the caller can do something about
             return
         raise no_answer(call, last) from last
 
