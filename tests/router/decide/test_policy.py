@@ -151,7 +151,7 @@ def test_when_an_estimate_is_not_enough(most: int, expected: bool) -> None:
     assert unsure(ask(most_tokens=most), FLEET.models["s1"]) is expected
 
 
-@pytest.mark.parametrize("allowed", [{"s2"}, {"s2", "l1"}], ids=str)
+@pytest.mark.parametrize("allowed", [{"s2"}, {"s2", "l1"}], ids=["one", "two"])
 def test_only_those_who_may(allowed: set[str]) -> None:
     """A caller who may use only some models is never sent to another."""
     found = POLICY.decide(ask(), lambda _: IDLE, allowed)
