@@ -172,6 +172,7 @@ def application(fleet: Fleet, name: str, log: Path | None = None) -> Any:  # noq
         "name": name,
         "autoscaling_config": autoscaling.config(fleet, name, model),
         "max_ongoing_requests": model.replicas.max_ongoing_requests,
+        "graceful_shutdown_timeout_s": fleet.gateway.deadlines.total,  # who leaves finishes what was begun
         "max_constructor_retry_count": 1,  # what kills one engine at its start kills the next one too
         "health_check_period_s": HEALTH_CHECK_S,
         "placement_group_bundles": _bundles(model),

@@ -265,7 +265,8 @@ async def test_a_header_that_trickles(engines: Trio) -> None:
         while not end.done():
             client.send(b"x: y\r\n")
             await asyncio.sleep(0.005)
-        assert statuses(await end) == [408]
+        assert statuses(await end) in ([408], [])  # what is sent to a closed port resets it, and the answer may be lost
+        await gateway.alone()
 
 
 async def test_the_second_header_has_its_time_too(engines: Trio) -> None:
