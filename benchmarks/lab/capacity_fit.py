@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from benchmarks.lab import likeness
 from benchmarks.lab.boosting import Recipe, fit
 from benchmarks.lab.capacity_data import FOLDS, TRUTH, Floats, Measured, folds, load, measured
-from benchmarks.lab.likeness import Taste
+from benchmarks.lab.likeness import KINDS, Taste
 from cluster.latency.residual import LEVELS, Forest, Likeness
 
 RECIPE = Recipe()
-_KINDS = ("hardware", "model", "split", "load", "lengths", "software", "figure", "physics")
 TASTES = {
-    group: Taste(dict(zip(_KINDS, weights, strict=True)), noise, clip, 1500)
+    group: Taste(dict(zip(KINDS, weights, strict=True)), noise, clip, 1500)
     for group, weights, noise, clip in (
         ("tpot", (0.51, 0.35, 0.37, 0.26, 0.6, 1.05, 1.25, 0.35), 0.05, 0.74),
         ("ttft", (0.25, 0.38, 0.15, 0.12, 0.56, 2.72, 1.25, 0.15), 0.011, 1.8),

@@ -49,7 +49,7 @@ _RECORD = text("""
 async def keep_spans(store: Store, fleet: Fleet, home: Path) -> NoReturn:
     """Record what the supervisor says until cancelled; where there is none, nothing is recorded."""
     while True:
-        replicas = await asyncio.to_thread(told, home / "run" / "replicas.json")
+        replicas = await asyncio.to_thread(told, home)
         if replicas:
             try:
                 await record(store, fleet, replicas)
@@ -58,8 +58,9 @@ async def keep_spans(store: Store, fleet: Fleet, home: Path) -> NoReturn:
         await asyncio.sleep(EVERY_S)
 
 
-def told(file: Path) -> dict[str, int]:
-    """Model → replicas, as the supervisor last said; empty where it has not lately."""
+def told(home: Path) -> dict[str, int]:
+    """Model → replicas, as the supervisor last said below the fleet's directory; empty where it has not lately."""
+    file = home / "run" / "replicas.json"
     try:
         if time.time() - file.stat().st_mtime > GAP_S:
             return {}

@@ -53,7 +53,7 @@ class Replicas:
 
     def look(self) -> None:
         """Set them."""
-        running = told(self._home / "run" / "replicas.json")
+        running = told(self._home)
         self._known |= running.keys()
         for model in self._known & set(self._models):
             self._running.labels(model).set(running.get(model, float("nan")))

@@ -50,7 +50,7 @@ class Replicas:
         """See what is there now; ``gauges`` tell what was under way when it changed."""
         if self._home is None:
             return
-        now = told(self._home / "run" / "replicas.json")
+        now = told(self._home)
         for name, count in now.items():
             before = self.known.get(name, count)
             if count != before and name in self._fleet.models:

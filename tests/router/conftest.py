@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.router.engine import Engine
 from tests.router.gateway import Running, Trio
+from tests.router.hosted import says
 
 settings.register_profile("router", deadline=None, max_examples=60, derandomize=True)
 settings.load_profile("router")
@@ -25,6 +27,14 @@ async def engines() -> AsyncIterator[Trio]:
     """Three scripted engines."""
     async with Trio() as trio:
         yield trio
+
+
+@pytest.fixture
+async def outside() -> AsyncIterator[Engine]:
+    """A hosted model."""
+    async with Engine() as engine:
+        engine.then(*[says] * 20)
+        yield engine
 
 
 @pytest.fixture

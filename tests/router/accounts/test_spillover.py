@@ -12,17 +12,9 @@ from router.opening import Archive
 from tests.router.accounts.test_books import PLANS, Bank
 from tests.router.engine import Engine
 from tests.router.gateway import Running, Trio
-from tests.router.hosted import says, spilling
+from tests.router.hosted import spilling
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def outside() -> AsyncIterator[Engine]:
-    """A hosted model."""
-    async with Engine() as engine:
-        engine.then(*[says] * 20)
-        yield engine
 
 
 @pytest.fixture

@@ -19,21 +19,13 @@ from tests.router.accounts.test_books import PLANS, Bank
 from tests.router.client import Response, fetch
 from tests.router.engine import Engine
 from tests.router.gateway import Running, Trio
-from tests.router.hosted import says, spilling
+from tests.router.hosted import spilling
 
 pytestmark = pytest.mark.anyio
 
 BASELINE = {"prompt": 3333, "completion": 7777.7}
 """Dollars per million tokens, so that sums have odd cents."""
 SLO = {"ttft_p95_s": 30, "e2e_p95_s": 40, "goodput": 0.5}
-
-
-@pytest.fixture
-async def outside() -> AsyncIterator[Engine]:
-    """A hosted model."""
-    async with Engine() as engine:
-        engine.then(*[says] * 20)
-        yield engine
 
 
 @pytest.fixture
