@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain, repeat
 from threading import Thread
 from typing import Any
 
@@ -16,7 +17,13 @@ USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 class _Answers(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    replicas: Iterator[int]
+    """What each look at the metrics finds."""
+
     def do_GET(self) -> None:
+        if self.path == "/metrics":
+            self._send("text/plain", f'freehold_replicas{{model="stub"}} {next(self.replicas)}.0\n'.encode())
+            return
         self._json({"object": "list", "data": [{"id": "stub", "object": "model"}], "status": "ok"})
 
     def do_POST(self) -> None:
@@ -36,9 +43,11 @@ class _Answers(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def _json(self, body: object, status: int = 200) -> None:
-        content = json.dumps(body).encode()
+        self._send("application/json", json.dumps(body).encode(), status)
+
+    def _send(self, kind: str, content: bytes, status: int = 200) -> None:
         self.send_response(status)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", kind)
         self.send_header("content-length", str(len(content)))
         self.send_header("x-freehold-model", "stub")
         self.send_header("x-freehold-tier", "small")
@@ -71,9 +80,10 @@ class _Answers(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def openai_server() -> Iterator[str]:
-    """Run the server; gives its base URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Answers)
+def openai_server(replicas: Sequence[int] = (1,)) -> Iterator[str]:
+    """Run the server; gives its base URL. ``replicas``: of its model, by one look at its metrics after the other."""
+    looks = chain(replicas, repeat(replicas[-1]))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Server", (_Answers,), {"replicas": looks}))
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 
 from cluster.client.ask import Answer, Question, ask_streaming
 from cluster.client.http import Endpoint
-from cluster.errors import UsageError
+from cluster.errors import RefusedError, UsageError
 from cluster.latency.calibration import Point
 
 _WORDS = (
@@ -59,12 +60,32 @@ class Plan:
 def measure(
     endpoint: Endpoint, plan: Plan, loads: Sequence[int], on_done: Callable[[], None] = lambda: None
 ) -> list[Point]:
-    """Go through the loads several times; each gives the medians over its answers in all passes."""
+    """Go through the loads several times; each gives the medians over its answers in all passes.
+
+    Callers are those of one replica. Raises :class:`~cluster.errors.UsageError` when the number of replicas changes.
+    """
     answers: dict[int, list[Answer]] = {callers: [] for callers in loads}
+    replicas = _replicas(endpoint, plan.model)
     for number in range(plan.passes):
         for callers in loads:
             answers[callers] += _pass(endpoint, plan, callers, number, on_done)
-    return [_medians(plan, callers, found) for callers, found in answers.items()]
+            if (now := _replicas(endpoint, plan.model)) != replicas:
+                msg = (
+                    f"{plan.model} went from {replicas} to {now} replicas while {callers} callers asked it: ask fewer "
+                    "(--callers), or set its replicas.min and replicas.max to one number meanwhile"
+                )
+                raise UsageError(msg)
+    return [_medians(plan, callers, replicas, found) for callers, found in answers.items()]
+
+
+def _replicas(endpoint: Endpoint, model: str) -> int:
+    """How many share the load, by the gateway's own metrics; 1 where they do not say."""
+    try:
+        told = str(endpoint.get("/metrics").body)
+    except RefusedError:
+        return 1
+    found = re.search(rf'^freehold_replicas\{{model="{re.escape(model)}"\}} ([\d.]+)$', told, re.MULTILINE)
+    return max(1, round(float(found[1]))) if found else 1
 
 
 def _pass(endpoint: Endpoint, plan: Plan, callers: int, number: int, on_done: Callable[[], None]) -> list[Answer]:
@@ -85,7 +106,7 @@ def _pass(endpoint: Endpoint, plan: Plan, callers: int, number: int, on_done: Ca
         return [answer for some in pool.map(call, range(callers)) for answer in some]
 
 
-def _medians(plan: Plan, callers: int, answers: Sequence[Answer]) -> Point:
+def _medians(plan: Plan, callers: int, replicas: int, answers: Sequence[Answer]) -> Point:
     timed = [answer for answer in answers if answer.ttft_s is not None and answer.tpot_s is not None]
     if not timed:
         msg = f"{plan.model} answered nothing that can be timed: it needs answers of two tokens and more"
@@ -95,7 +116,7 @@ def _medians(plan: Plan, callers: int, answers: Sequence[Answer]) -> Point:
         output=sum(answer.completion_tokens for answer in timed) / len(timed),
         ttft_s=median(answer.ttft_s or 0.0 for answer in timed),
         tpot_s=median(answer.tpot_s or 0.0 for answer in timed),
-        callers=callers,
+        callers=callers / replicas,
     )
 
 

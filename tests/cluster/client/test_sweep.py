@@ -45,6 +45,22 @@ def test_every_caller_has_its_share() -> None:
     assert len(answered) == 2 * 3 * (1 + 4)
 
 
+def test_replicas_share_the_callers() -> None:
+    """Four callers of two replicas are two of each."""
+    with openai_server(replicas=[2]) as server:
+        (point,) = measure(Endpoint(server), Plan("stub", each=2, fewest=1, passes=1), [4])
+    assert point.callers == 2
+
+
+def test_a_number_of_replicas_that_changes_is_told() -> None:
+    """What was measured is no one load then."""
+    with (
+        openai_server(replicas=[1, 1, 2]) as server,
+        pytest.raises(UsageError, match="from 1 to 2 replicas while 4 callers"),
+    ):
+        measure(Endpoint(server), Plan("stub", each=2, fewest=1, passes=1), [1, 4])
+
+
 def test_a_result_of_vllms_benchmark_is_a_point(tmp_path: Path) -> None:
     """With a limit of 4 callers, a tenth of the requests came at once."""
     point = from_bench(written(tmp_path))
