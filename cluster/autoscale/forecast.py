@@ -10,6 +10,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from math import sqrt
 
+from cluster.autoscale.bins import Bins
+
 BIN_S = 60.0
 DAY_BINS = 1440
 _LEVEL_BINS = 5
@@ -32,19 +34,12 @@ class Forecast:
     """Mean load of each whole bin, the latest last."""
     variance: float = 0.0
     """Of a bin's load around its forecast."""
-    _open: float = 0.0
-    _open_s: float = 0.0
+    _open: Bins = field(default_factory=lambda: Bins(BIN_S))
 
     def add(self, load: float, seconds: float) -> None:
         """Count replica-seconds that came within so many seconds."""
-        rate = load / max(seconds, 1e-9)
-        while self._open_s + seconds >= BIN_S:
-            part = BIN_S - self._open_s
-            self._close((self._open + rate * part) / BIN_S)
-            seconds -= part
-            self._open = self._open_s = 0.0
-        self._open += rate * seconds
-        self._open_s += seconds
+        for rate in self._open.add(load, seconds):
+            self._close(rate)
 
     @property
     def level(self) -> float:
@@ -59,9 +54,10 @@ class Forecast:
     @property
     def surge(self) -> float:
         """Load of the latest minute beyond what noise explains; 0 as a rule."""
-        latest = (self._open + self._mean(len(self.bins) - 1, len(self.bins)) * BIN_S) / (self._open_s + BIN_S)
+        before = self._mean(len(self.bins) - 1, len(self.bins)) * BIN_S
+        latest = (self._open.amount + before) / (self._open.passed_s + BIN_S)
         excess = latest - self.level - _SURGE_DEVIATIONS * self.deviation
-        return excess if self._open_s >= BIN_S / 2 and excess > 0 else 0.0
+        return excess if self._open.passed_s >= BIN_S / 2 and excess > 0 else 0.0
 
     def highest(self, seconds: float) -> float:
         """The highest load expected within so many seconds from now."""

@@ -2,7 +2,8 @@
 
 Load is counted in tokens, not requests, and sized by what a replica takes at its promises (:mod:`.capacity`), for the
 highest load that is forecast until a replica started now would be ready, plus room for the noise that the forecast is
-known to have. Queues that are there already add what works them off. A number that falls must have been enough for
+known to have. As far as load comes in bursts that no new replica would be in time for, :mod:`.bursts` says what stands
+by instead. Queues that are there already add what works them off. A number that falls must have been enough for
 a while before replicas drain; the last one leaves only when nothing came for longer.
 """
 
@@ -10,9 +11,10 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from math import ceil, exp
+from math import ceil
 from typing import NamedTuple
 
+from cluster.autoscale.bursts import Bursts, corrected
 from cluster.autoscale.capacity import Capacity
 from cluster.autoscale.forecast import Forecast
 from cluster.autoscale.observed import Observed
@@ -21,10 +23,12 @@ _PRIOR = 50.0
 """Requests that the expected lengths count as."""
 _HALF = 2000.0
 """Requests after which half of what was seen is forgotten."""
-_AIM = 0.7
+_AIM = 0.65
 """Part of the permitted late answers that is aimed at; the rest is for mornings that nothing foretold."""
-_LOW, _HIGH, _MOST = 0.6, 4.0, 8.0
-"""Bounds of what is learned, and of one correction in units of the permitted late answers."""
+_BOUNDS, _MOST = (0.6, 4.0), 8.0
+"""Of what is learned, and of one correction in units of the permitted late answers."""
+_PATIENT = 0.25
+"""What is learned for bursts goes so much slower: few of them make many late answers."""
 _FULL = 0.95
 """Share of a KV cache above which a queue means that it is full."""
 
@@ -62,6 +66,10 @@ class Need(NamedTuple):
     """For the highest load that is expected until a replica started now would be ready."""
     noise: float = 0.0
     queue: float = 0.0
+    bursts: float = 0.0
+    """How far ``held`` counts instead of ``forecast`` and ``noise``, 0 to 1."""
+    held: int = 0
+    """For bursts such as there were of late."""
     pressed: bool = False
     """A KV cache is full, and requests wait."""
     idle: bool = False
@@ -71,9 +79,15 @@ class Need(NamedTuple):
         if self.idle:
             return "no request for a while"
         parts = [f"{self.forecast:.2f} replicas of load forecast", f"{self.noise:.2f} for its noise"]
+        parts += [f"as far as {self.bursts:.0%} {self.held} held for bursts instead"] if self.bursts else []
         parts += [f"{self.queue:.2f} for the queue"] if self.queue else []
         parts += ["a KV cache is full"] if self.pressed else []
         return ", ".join(parts)
+
+    @property
+    def followed_or_held(self) -> float:
+        """For the load that is to come; one that is held for bursts has room for noise in it."""
+        return (1 - self.bursts) * (self.forecast + self.noise) + self.bursts * self.held
 
 
 @dataclass(slots=True)
@@ -82,8 +96,11 @@ class SloScaler:
 
     policy: SloPolicy
     forecast: Forecast = field(default_factory=Forecast)
+    bursts: Bursts = field(init=False)
     factor: float = 1.0
     """Replicas that are needed for each that the model of capacity asks for."""
+    burst_factor: float = 1.0
+    """The same for bursts."""
     need: Need = field(default_factory=Need)
     """Of the latest look; what is decided may be more, because it was needed a while ago."""
     _last: Observed | None = None
@@ -94,6 +111,10 @@ class SloScaler:
     _answers: float = 0.0
     _late: float = 0.0
     _ended: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Bursts, at the same promises."""
+        self.bursts = Bursts(self.policy.capacity, _AIM * self.policy.late_share)
 
     def decide(self, seen: Observed) -> int:
         """How many replicas there should be."""
@@ -107,6 +128,7 @@ class SloScaler:
         self._learn_room(seen)
         load = self.policy.capacity.load(seen.prompt_tokens, seen.arrived * self.mean_output)
         self.forecast.add(load * self.factor, passed)
+        self.bursts.add(seen, passed, self.burst_factor)
         if seen.arrived or seen.in_flight:
             self._busy_s = seen.now_s
         return self._held(self._wish(seen), seen.now_s)
@@ -128,9 +150,10 @@ class SloScaler:
         policy = self.policy
         if seen.now_s - self._learned_s < policy.learn_s or self._ended * policy.late_share < 1:
             return
-        excess = self._late / self._ended / (_AIM * policy.late_share) - 1
-        self.factor *= exp(policy.gain * min(excess, _MOST))
-        self.factor = min(max(self.factor, _LOW), _HIGH)
+        excess = min(_MOST, self._late / self._ended / (_AIM * policy.late_share) - 1)
+        share = self.bursts.share
+        self.factor = corrected(self.factor, policy.gain * (1 - share), excess, _BOUNDS)
+        self.burst_factor = corrected(self.burst_factor, policy.gain * share * _PATIENT, excess, _BOUNDS)
         self._late = self._ended = 0.0
         self._learned_s = seen.now_s
 
@@ -139,10 +162,16 @@ class SloScaler:
         if seen.now_s - self._busy_s >= policy.idle_s:
             self.need = Need(idle=True)
             return 0
-        forecast, noise = self.forecast.highest(policy.cold_start_s), policy.deviations * self.forecast.deviation
-        queue = seen.waiting * policy.capacity.request_s / policy.catch_up_s
-        self.need = Need(forecast, noise, queue, seen.kv_share > _FULL and seen.waiting > 0)
-        return max(seen.ready + 1 if self.need.pressed else 1, ceil(forecast + noise + queue - policy.slack))
+        self.need = Need(
+            self.forecast.highest(policy.cold_start_s),
+            policy.deviations * self.forecast.deviation,
+            seen.waiting * policy.capacity.request_s / policy.catch_up_s,
+            self.bursts.share,
+            self.bursts.held,
+            seen.kv_share > _FULL and seen.waiting > 0,
+        )
+        wish = ceil(self.need.followed_or_held + self.need.queue - policy.slack)
+        return max(seen.ready + 1 if self.need.pressed else 1, wish)
 
     def _held(self, wish: int, now: float) -> int:
         """The highest wish of late; none drops to zero without a while of silence, which ``_wish`` has seen."""

@@ -5,8 +5,8 @@ on top, ``capacity`` the highest load that holds a promise. The simulator answer
 tests hold the two against each other, ``docs/plan.md`` has the figures.
 """
 
-from cluster.steady.capacity import Attained, Capacity, attained, capacity, percentile
+from cluster.steady.capacity import Attained, Capacity, attained, capacity, in_time, percentile
 from cluster.steady.state import State
 from cluster.steady.work import Slower, Work
 
-__all__ = ["Attained", "Capacity", "Slower", "State", "Work", "attained", "capacity", "percentile"]
+__all__ = ["Attained", "Capacity", "Slower", "State", "Work", "attained", "capacity", "in_time", "percentile"]

@@ -58,17 +58,30 @@ class Capacity:
 
 def attained(state: State, slo: Slo) -> list[Attained]:
     """Every latency that is promised, at every rate of the state."""
+    given = _promised(state, slo)
+    found = [Attained(name, limit, each.mean(axis=1), _P95) for name, (limit, each) in given.items()]
+    if slo.goodput is not None and given:
+        found.append(Attained("goodput", 0, in_time(state, slo), slo.goodput))
+    return found
+
+
+def in_time(state: State, slo: Slo) -> Floats:
+    """By rate: the share of requests that hold every latency that is promised; 1 where none is."""
+    held = np.ones((len(state.batch), 1))
+    for _, each in _promised(state, slo).values():
+        held = held * each
+    share: Floats = held.mean(axis=1)
+    return share
+
+
+def _promised(state: State, slo: Slo) -> dict[str, tuple[float, Floats]]:
+    """Field of ``slo`` → its limit, and by rate and request the probability to hold it."""
     ways: dict[str, tuple[float | None, Within]] = {
         "ttft_p95_s": (slo.ttft_p95_s, state.ttft_within),
         "tpot_p95_s": (slo.tpot_p95_s, state.tpot_within),
         "e2e_p95_s": (slo.e2e_p95_s, state.e2e_within),
     }
-    given = {name: (limit, within(np.full((1, 1), limit))) for name, (limit, within) in ways.items() if limit}
-    found = [Attained(name, limit, each.mean(axis=1), _P95) for name, (limit, each) in given.items()]
-    if slo.goodput is not None and given:
-        together = np.multiply.reduce([each for _, each in given.values()])
-        found.append(Attained("goodput", 0, together.mean(axis=1), slo.goodput))
-    return found
+    return {name: (limit, within(np.full((1, 1), limit))) for name, (limit, within) in ways.items() if limit}
 
 
 def capacity(work: Work, slo: Slo) -> Capacity:
