@@ -49,7 +49,7 @@ class Context(Protocol):
 class SloAutoscaling:
     """A custom policy for Serve's ``autoscaling_config``."""
 
-    def __init__(self, *, model: str, capacity: Mapping[str, float], **settings: float) -> None:
+    def __init__(self, *, model: str, capacity: Mapping[str, Any], **settings: float) -> None:
         """Take the fields of :class:`Capacity` and :class:`SloPolicy` as JSON has them."""
         self._model = model
         self._scaler = SloScaler(SloPolicy(Capacity(**capacity), **settings))

@@ -38,10 +38,11 @@ def predict(asked: Configuration, learned: Residual | None = None) -> Prediction
     level = learned.level(asked.replica.model.name, asked.replica.gpu.name)
     own = kept(key(asked.replica.model.name, asked.replica.gpu.name, asked.replica.gpus))
     seen = physics(asked, factors=own)
-    slower = 0.0 if own else learned.correction(group, level, features(asked, seen))
-    moved = 0.0 if own else learned.centred(group, asked.kind, level)
+    named = features(asked, seen)
+    slower = 0.0 if own else learned.correction(group, level, named)
+    moved, below, above = learned.band(group, asked.kind, level, named)
+    moved = 0.0 if own else moved
     value = seen.value * math.exp(moved + (-slower if asked.metric == "output_throughput" else slower))
-    below, above = learned.interval(group, asked.kind, level)
     support = "calibrated on this fleet's own measurements" if own else _BY_LEVEL[level]
     tight = "" if seen.fits else "; its memory looks too small for it"
     return Prediction(value, value * math.exp(below), value * math.exp(above), support + tight)

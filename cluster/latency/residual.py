@@ -1,7 +1,7 @@
-"""What was learned beyond physics: trees and bumps over :mod:`.features`, how far to trust them, how wrong they were.
+"""What was learned beyond physics: trees and bumps over :mod:`.features`, how far to trust them, how wrong they are.
 
 ``residual.npz`` is written by ``benchmarks/lab/capacity_fit.py``. It holds splits, leaves, centres, which pairs of
-model and GPU were seen, the range of every feature, and quantiles of errors on what was held out; no measured row.
+model and GPU were seen, the range of every feature, and what errors on held-out rows were like; no measured row.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,31 @@ class Likeness:
         return np.array([np.exp(-np.abs(row * self.scale - self.centre).sum(axis=1)) @ self.height for row in rows])
 
 
+class Spread(NamedTuple):
+    """What to make of a doubt; all are factors on it but the first. Logarithms of measured over predicted."""
+
+    shift: float
+    """Added to every prediction."""
+    lean: float
+    """Taken from it: half of a figure and twice of it are not equally wrong, the less so the wider errors are."""
+    low: float
+    """10th percentile of what is left then."""
+    high: float
+    """90th."""
+
+    def band(self, doubt: float) -> Band:
+        """For one prediction."""
+        return Band(self.shift - self.lean * doubt, self.low * doubt, self.high * doubt)
+
+
+class Band(NamedTuple):
+    """What a prediction is moved by, and the ends of its 80 % interval from there on, as logarithms."""
+
+    moved: float
+    low: float
+    high: float
+
+
 @dataclass(frozen=True, slots=True)
 class Residual:
     """Everything that the fitted file holds."""
@@ -71,10 +97,10 @@ class Residual:
     likenesses: Mapping[str, Likeness]
     trust: Mapping[str, float]
     """By ``group level``: what the mean of both answers is multiplied by."""
-    shift: Mapping[str, float]
-    """By ``group kind level`` and ``group level``: added to the logarithm, so that relative errors are least."""
-    spread: Mapping[str, tuple[float, float]]
-    """By ``group kind level`` and ``group level``: 10th and 90th percentile of log(measured / predicted)."""
+    doubts: Mapping[str, Forest]
+    """By ``group level``: the logarithm of how wrong predictions like this one were, as a logarithm."""
+    spread: Mapping[str, Spread]
+    """By ``group kind level`` and ``group level``."""
     pairs: frozenset[tuple[str, str]]
     lowest: Floats
     highest: Floats
@@ -95,13 +121,11 @@ class Residual:
         answer = (self.forests[group](row[None, :])[0] + self.likenesses[group](row[None, :])[0]) / 2
         return float(answer * self.trust[f"{group} {level}"] * np.exp(-outside))
 
-    def centred(self, group: str, kind: str, level: str) -> float:
-        """What the logarithm of a prediction is moved by: half of a figure and twice of it are not equally wrong."""
-        return self.shift.get(f"{group} {kind} {level}", self.shift[f"{group} {level}"])
-
-    def interval(self, group: str, kind: str, level: str) -> tuple[float, float]:
-        """The 80 % interval around a prediction, as logarithms."""
-        return self.spread.get(f"{group} {kind} {level}") or self.spread[f"{group} {level}"]
+    def band(self, group: str, kind: str, level: str, seen: Mapping[str, float]) -> Band:
+        """How far to move a prediction, and how wide its interval is."""
+        row = np.array([[seen[name] for name in self.names]])
+        doubt = float(np.exp(self.doubts[f"{group} {level}"](row)[0]))
+        return (self.spread.get(f"{group} {kind} {level}") or self.spread[f"{group} {level}"]).band(doubt)
 
 
 @cache
@@ -109,13 +133,14 @@ def fitted() -> Residual:
     """The fit that this version ships."""
     with files("cluster.latency").joinpath("residual.npz").open("rb") as file, np.load(file) as held:
         groups = sorted({name.split()[0] for name in held["trust names"]})
-        forests = {
-            group: Forest(
-                held[f"{group} feature"].astype(np.int64),
-                held[f"{group} threshold"].astype(np.float64),
-                held[f"{group} leaf"].astype(np.float64),
+        doubts = held["trust names"].tolist()
+        trees = {
+            name: Forest(
+                held[f"{name} feature"].astype(np.int64),
+                held[f"{name} threshold"].astype(np.float64),
+                held[f"{name} leaf"].astype(np.float64),
             )
-            for group in groups
+            for name in [*groups, *doubts]
         }
         likenesses = {
             group: Likeness(*(held[f"{group} {part}"].astype(np.float64) for part in ("scale", "centre", "height")))
@@ -123,11 +148,14 @@ def fitted() -> Residual:
         }
         return Residual(
             names=tuple(held["features"].tolist()),
-            forests=forests,
+            forests={group: trees[group] for group in groups},
             likenesses=likenesses,
-            shift=dict(zip(held["spread names"].tolist(), held["shift"].tolist(), strict=True)),
+            doubts={name: trees[name] for name in doubts},
             trust=dict(zip(held["trust names"].tolist(), held["trust"].tolist(), strict=True)),
-            spread=dict(zip(held["spread names"].tolist(), map(tuple, held["spread"].tolist()), strict=True)),
+            spread={
+                name: Spread(*four)
+                for name, four in zip(held["spread names"].tolist(), held["spread"].tolist(), strict=True)
+            },
             pairs=frozenset(map(tuple, held["pairs"].tolist())),
             lowest=held["lowest"].astype(np.float64),
             highest=held["highest"].astype(np.float64),

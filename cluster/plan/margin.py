@@ -5,7 +5,6 @@ The interval is that of measurements with a fixed number of callers, of which th
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,8 +40,7 @@ class Margin:
 
 def margin(replica: Replica) -> Margin:
     """The margin of a replica on GPUs."""
-    known = fitted()
-    level = known.level(replica.model.name, replica.gpu.name)
-    step = max(1.0, learned(replica).careful)
-    ttft = math.exp(known.interval("ttft", "closed", level)[1])
-    return Margin(step, max(1.0, ttft / step), _SUPPORT[level])
+    level = fitted().level(replica.model.name, replica.gpu.name)
+    known = learned(replica)
+    step = max(1.0, known.careful)
+    return Margin(step, max(1.0, known.careful_ttft / step), _SUPPORT[level])

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.lab.boosting import Recipe, fit
 from benchmarks.lab.capacity_data import FOLDS, Measured, folds, load, measured
-from benchmarks.lab.capacity_fit import spreads, trusted
+from benchmarks.lab.capacity_fit import doubts, spreads, trusted
 from benchmarks.lab.capacity_score import errors, gpu_counts, summary
 from benchmarks.lab.likeness import KINDS, Taste
 from benchmarks.lab.likeness import fit as alike
@@ -84,16 +84,29 @@ def test_trees_are_trusted_by_what_they_did() -> None:
 def test_an_interval_holds_four_fifths() -> None:
     """By construction, on the rows it was made from."""
     left = np.random.default_rng(0).normal(size=len(DATA.rows))
-    shift, low, high = spreads(DATA, "pair", left)["tpot closed pair"]
-    assert np.mean((low <= left - shift) & (left - shift <= high)) == pytest.approx(0.8, abs=0.03)
+    doubt = np.random.default_rng(1).uniform(0.1, 1, size=len(DATA.rows))
+    spread = spreads(DATA, "pair", left, doubt)["tpot closed pair"]
+    bands = [spread.band(one) for one in doubt]
+    inside = [band.low <= one - band.moved <= band.high for band, one in zip(bands, left, strict=True)]
+    assert np.mean(inside) == pytest.approx(0.8, abs=0.03)
+
+
+def test_doubt_follows_the_errors_of_others() -> None:
+    """Curves of one GPU were ten times as wrong: so is what is said of each, without its own errors."""
+    wrong = np.array([0.5 if row["gpu"] == "H200" else 0.05 for row in DATA.rows])
+    found = doubts(DATA, "curve", wrong)
+    assert np.median(found[wrong > 0.1]) > 2 * np.median(found[wrong < 0.1])
 
 
 def test_predictions_lean_to_where_relative_errors_are_small() -> None:
     """Twice a figure is 100 % wrong and half of it 50 %: the wider the errors, the lower."""
-    narrow, wide = (np.random.default_rng(0).normal(scale=scale, size=len(DATA.rows)) for scale in (0.05, 0.5))
-    assert (
-        spreads(DATA, "pair", wide)["tpot closed pair"][0] < spreads(DATA, "pair", narrow)["tpot closed pair"][0] < 0.03
-    )
+    moved = []
+    for scale in (0.05, 0.5):
+        left = np.random.default_rng(0).normal(scale=scale, size=len(DATA.rows))
+        doubt = np.full(len(left), scale)
+        moved.append(spreads(DATA, "pair", left, doubt)["tpot closed pair"].band(scale).moved)
+    narrow, wide = moved
+    assert wide < narrow < 0.03
 
 
 def test_what_is_alike_is_alike() -> None:
