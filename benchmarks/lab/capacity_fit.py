@@ -186,8 +186,10 @@ def main() -> None:
     np.savez_compressed(options.out, **held)  # type: ignore[arg-type]  # numpy's stub takes allow_pickle for a name here
     for name, value in zip(held["trust names"], held["trust"], strict=True):
         print(f"{name}: trust {value:.1f}")
-    for name, value in zip(held["spread names"], held["spread"], strict=True):
-        print(f"{name}: {np.exp(value[0]):.2f} to {np.exp(value[1]):.2f}")
+    for name, four in zip(held["spread names"], held["spread"], strict=True):
+        spread = Spread(*four)
+        moved = f"{spread.shift:+.2f} {-spread.lean:+.2f} doubts"
+        print(f"{name}: moved {moved}, {spread.low:+.2f} to {spread.high:+.2f} doubts")
     print(f"{options.out}: {options.out.stat().st_size / 1e3:.0f} kB")
 
 
