@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from math import exp, sqrt
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cluster.autoscale.bins import Bins
 from cluster.autoscale.capacity import Capacity
+from cluster.autoscale.lengths import Length
 from cluster.autoscale.observed import Observed
 
 BIN_S = 10.0
@@ -40,32 +41,12 @@ _EVEN, _BURSTY = 0.15, 0.35
 _SURE = 3.0
 """Standard errors that are not taken for bursts."""
 _LENGTHS = 5000.0
-"""Requests after which half of what was seen of lengths is forgotten: a mix is of hours, not of one burst."""
-_PRIOR = 50.0
+"""Requests after which half of a mix is forgotten: it is of hours, not of one burst."""
 _STEEP = 3.0
 """Late requests for each load beyond those whose late requests are known."""
 _MOST = 4096
 
 Array = NDArray[np.float64]
-
-
-@dataclass(slots=True)
-class Mean:
-    """Tokens of a request lately, starting from what is expected."""
-
-    expected: float
-    tokens: float = 0.0
-    requests: float = 0.0
-
-    def add(self, tokens: float, requests: float) -> None:
-        """Count the tokens of so many requests."""
-        keep = 0.5 ** (requests / _LENGTHS)
-        self.tokens, self.requests = self.tokens * keep + tokens, self.requests * keep + requests
-
-    @property
-    def now(self) -> float:
-        """The mean."""
-        return (self.tokens + _PRIOR * self.expected) / (self.requests + _PRIOR)
 
 
 @dataclass(slots=True)
@@ -84,12 +65,13 @@ class Bursts:
     _counts: deque[float] = field(default_factory=lambda: deque(maxlen=_PAST))
     _load: Bins = field(default_factory=lambda: Bins(BIN_S))
     _count: Bins = field(default_factory=lambda: Bins(BIN_S))
-    _prompt: Mean = field(init=False)
-    _output: Mean = field(init=False)
+    _prompt: Length = field(init=False)
+    _output: Length = field(init=False)
 
     def __post_init__(self) -> None:
         """Expect what the capacity expects."""
-        self._prompt, self._output = Mean(self.capacity.mean_prompt), Mean(self.capacity.mean_output)
+        self._prompt = Length(self.capacity.mean_prompt, _LENGTHS)
+        self._output = Length(self.capacity.mean_output, _LENGTHS)
 
     def add(self, seen: Observed, seconds: float, factor: float) -> None:
         """Count what came within so many seconds; replicas do ``1 / factor`` of what the model of capacity says."""
@@ -163,9 +145,3 @@ class Bursts:
             np.concatenate([past, day_ago * grown]),
             np.concatenate([weights * (1 - _YESTERDAY), np.full(count, _YESTERDAY / count)]),
         )
-
-
-def corrected(factor: float, gain: float, excess: float, bounds: tuple[float, float]) -> float:
-    """A factor after one look at late answers: ``excess`` of them over those aimed at, as a share of these."""
-    low, high = bounds
-    return min(max(factor * exp(gain * excess), low), high)

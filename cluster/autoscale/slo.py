@@ -11,22 +11,21 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, exp
 from typing import NamedTuple
 
-from cluster.autoscale.bursts import Bursts, corrected
+from cluster.autoscale.bursts import Bursts
 from cluster.autoscale.capacity import Capacity
 from cluster.autoscale.forecast import Forecast
+from cluster.autoscale.lengths import Length
 from cluster.autoscale.observed import Observed
 
-_PRIOR = 50.0
-"""Requests that the expected lengths count as."""
 _HALF = 2000.0
-"""Requests after which half of what was seen is forgotten."""
+"""Requests after which half of their length is forgotten."""
 _AIM = 0.65
 """Part of the permitted late answers that is aimed at; the rest is for mornings that nothing foretold."""
-_BOUNDS, _MOST = (0.6, 4.0), 8.0
-"""Of what is learned, and of one correction in units of the permitted late answers."""
+_LOW, _HIGH, _MOST = 0.6, 4.0, 8.0
+"""Bounds of what is learned, and of one correction in units of the permitted late answers."""
 _PATIENT = 0.25
 """What is learned for bursts goes so much slower: few of them make many late answers."""
 _FULL = 0.95
@@ -107,13 +106,13 @@ class SloScaler:
     _busy_s: float = 0.0
     _learned_s: float = 0.0
     _wishes: deque[tuple[float, int]] = field(default_factory=deque)
-    _output: float = 0.0
-    _answers: float = 0.0
+    _output: Length = field(init=False)
     _late: float = 0.0
     _ended: float = 0.0
 
     def __post_init__(self) -> None:
-        """Bursts, at the same promises."""
+        """Expect what the policy expects."""
+        self._output = Length(self.policy.capacity.mean_output, _HALF)
         self.bursts = Bursts(self.policy.capacity, _AIM * self.policy.late_share)
 
     def decide(self, seen: Observed) -> int:
@@ -124,24 +123,14 @@ class SloScaler:
             self._wishes.append((seen.now_s, seen.ready + seen.starting))
             return seen.ready + seen.starting
         passed, self._last = seen.now_s - self._last.now_s, seen
-        self._learn_lengths(seen)
+        self._output.add(seen.output_tokens, seen.ended)
         self._learn_room(seen)
-        load = self.policy.capacity.load(seen.prompt_tokens, seen.arrived * self.mean_output)
+        load = self.policy.capacity.load(seen.prompt_tokens, seen.arrived * self._output.now)
         self.forecast.add(load * self.factor, passed)
         self.bursts.add(seen, passed, self.burst_factor)
         if seen.arrived or seen.in_flight:
             self._busy_s = seen.now_s
         return self._held(self._wish(seen), seen.now_s)
-
-    @property
-    def mean_output(self) -> float:
-        """Tokens of an answer lately."""
-        return (self._output + _PRIOR * self.policy.capacity.mean_output) / (self._answers + _PRIOR)
-
-    def _learn_lengths(self, seen: Observed) -> None:
-        keep = float(0.5 ** (seen.ended / _HALF))
-        self._output = self._output * keep + seen.output_tokens
-        self._answers = self._answers * keep + seen.ended
 
     def _learn_room(self, seen: Observed) -> None:
         """Late answers mean that replicas take less of this mix than the model says; none, that they take more."""
@@ -152,8 +141,8 @@ class SloScaler:
             return
         excess = min(_MOST, self._late / self._ended / (_AIM * policy.late_share) - 1)
         share = self.bursts.share
-        self.factor = corrected(self.factor, policy.gain * (1 - share), excess, _BOUNDS)
-        self.burst_factor = corrected(self.burst_factor, policy.gain * share * _PATIENT, excess, _BOUNDS)
+        self.factor = _corrected(self.factor, policy.gain * (1 - share) * excess)
+        self.burst_factor = _corrected(self.burst_factor, policy.gain * share * _PATIENT * excess)
         self._late = self._ended = 0.0
         self._learned_s = seen.now_s
 
@@ -180,3 +169,7 @@ class SloScaler:
         while self._wishes[0][0] < now - hold:
             self._wishes.popleft()
         return max(number for _, number in self._wishes) if wish else 0
+
+
+def _corrected(factor: float, by: float) -> float:
+    return min(max(factor * exp(by), _LOW), _HIGH)

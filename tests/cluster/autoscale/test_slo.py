@@ -81,6 +81,15 @@ def test_yesterday_is_remembered() -> None:
     assert world.live(60, 10)[-1] > 5
 
 
+def test_bursts_are_held_for_between_them() -> None:
+    """Half a minute of 4 a second, a minute of almost none: what stands by is for the first, not for the mean."""
+    late = ((0.5, 0.001), (1.0, 0.01), (1.5, 0.2))
+    world = World(SloScaler(replace(POLICY, gain=0, capacity=replace(CAPACITY, mean_prompt=1000, late=late))))
+    looks = [world.live(LOOK_S, rate)[-1] for rate in [4.0, 0.1, 0.1] * 100]
+    assert min(looks[200:]) >= 2
+    assert "held for bursts" in str(world.scaler.need)
+
+
 def test_one_quiet_look_lets_no_replica_go() -> None:
     """Replicas leave only when fewer have been enough for ``hold_s``."""
     world = World()
