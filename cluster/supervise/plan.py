@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import tempfile
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from cluster.load import load_fleet
+from cluster.ports import free_ports
 from cluster.spec import Fleet
 from cluster.supervise.processes import RUN_VARIABLE
 from cluster.supervise.state import Home, Record
@@ -52,7 +52,7 @@ class Plan:
             fleet=self.fleet.name,
             file=str(self.file),
             url=f"http://{url_host}:{self.port}",
-            engines=f"http://127.0.0.1:{_free_port()}/{{model}}" if self.has_engines else "",
+            engines=f"http://127.0.0.1:{free_ports(1)[0]}/{{model}}" if self.has_engines else "",
             scratch=_scratch(),
             supervisor=os.getpid(),
             supervisor_created=psutil.Process().create_time(),
@@ -103,9 +103,3 @@ def _scratch() -> str:
     """A short path: Ray's sockets live below it, and the kernel allows 107 bytes."""
     short = Path("/tmp")  # noqa: S108 - only its shortness is wanted; the directory in it is fresh and private
     return tempfile.mkdtemp(prefix="fh-", dir=short if os.access(short, os.W_OK) else None)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

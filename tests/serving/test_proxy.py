@@ -97,8 +97,3 @@ def test_a_port_in_use_is_named() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(PortInUseError, match=str(port)):
             proxy.check_free(port)
-
-
-def test_free_ports_differ() -> None:
-    """Ports asked for together are never the same."""
-    assert len(set(proxy.free_ports(20))) == 20
