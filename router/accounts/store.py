@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, Self
 
@@ -56,6 +56,9 @@ class Store:
         self._pulse.on_change(self._forget_connections, _nothing)
         self._beating: asyncio.Task[None] | None = None
         self._era = 0
+        self._under_way = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
         self.statements = 0
         """Statements sent so far on behalf of callers; the pulse's own are not counted."""
         event.listen(self._engine.sync_engine, "before_cursor_execute", self._count)
@@ -85,10 +88,13 @@ class Store:
             await self._pulse.first()
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, once the transactions under way have ended; the pool knows only those at rest."""
         if self._beating is not None:
             self._beating.cancel()
             await asyncio.wait({self._beating})
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DEADLINE_S):
+                await self._quiet.wait()
         await self._engine.dispose()
 
     @property
@@ -124,6 +130,8 @@ class Store:
     async def _bounded(
         self, opening: AbstractAsyncContextManager[AsyncConnection], deadline_s: float
     ) -> AsyncIterator[AsyncConnection]:
+        self._under_way += 1
+        self._quiet.clear()
         try:
             async with opening as connection:
                 with hanging_up(_psycopg(connection), deadline_s):
@@ -133,6 +141,10 @@ class Store:
                 raise
             self._pulse.hurry()
             raise _unavailable(exc) from exc
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._quiet.set()
 
     async def listen(self, channel: str, heard: Heard) -> None:
         """Have ``heard`` called with the payload of every notice on ``channel``, again after every reconnection."""

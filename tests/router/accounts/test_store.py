@@ -11,8 +11,14 @@ from sqlalchemy.exc import IntegrityError
 
 from router.accounts.errors import StoreUnavailableError
 from router.accounts.store import Store
+from tests.router.accounts.written import read
+from tests.router.engine import until
 
 pytestmark = pytest.mark.anyio
+
+_OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+_OF_A_STORE = 2
+"""Connections of a store that nobody else uses: the pulse's, and that of who asks."""
 
 
 async def test_commit_and_rollback(store: Store) -> None:
@@ -65,6 +71,32 @@ async def test_notices(store: Store, database: str) -> None:
     await asyncio.wait_for(done.wait(), 10)
     await other.close()
     assert heard == ["first", "'; DROP TABLE keys; --", "last"]
+
+
+async def test_closing_waits_for_what_is_under_way(store: Store, database: str) -> None:
+    """A transaction that has begun is committed, one that is broken off leaves its connection, and none stays open."""
+    other = await Store.open(database, connections=2)
+    begun, go_on = asyncio.Barrier(3), asyncio.Event()
+
+    async def insert(name: str) -> None:
+        async with other.begin() as connection:
+            await connection.execute(text("INSERT INTO tenants (name, plan) VALUES (:name, 'p')"), {"name": name})
+            await begun.wait()
+            await go_on.wait()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(insert("kept"))
+        leaving = group.create_task(insert("broken off"))
+        await begun.wait()
+        leaving.cancel()
+        group.create_task(other.close())
+        go_on.set()
+    assert await read(store, "SELECT name FROM tenants") == [("kept",)]
+
+    async def alone() -> bool:
+        return await read(store, _OTHERS) == [(_OF_A_STORE,)]
+
+    await until(alone)
 
 
 async def test_hanging_transaction(store: Store) -> None:
