@@ -20,16 +20,23 @@ from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.lab.isolation import isolated
-from benchmarks.lab.processes import ROOT, BenchmarkError, free_port
+from benchmarks.lab.processes import ROOT, BenchmarkError
 from benchmarks.lab.report import Target, machine, publish, versions
 from cluster.latency.replica import timing_of
 from cluster.load import load_fleet
+from cluster.ports import free_port
 
 FLEET: Final = ROOT / "fleets" / "demo.yaml"
 MODELS: Final = {"tiny-small": (1, 2, 3, 4, 5, 6, 7, 8), "tiny-large": (1, 2, 3, 4, 6, 8, 12, 16)}
 """With the callers that each is asked by; from more than eight on, the first would get a second replica."""
+
+
+def _named(model: str, figure: str) -> str:
+    return f"{model.replace('-', '_')}_{figure}"
+
+
 TARGETS: Final = tuple(
-    Target(f"{model.replace('-', '_')}_{figure}", "<=", limit)
+    Target(_named(model, figure), "<=", limit)
     for model in MODELS
     for figure, limit in (("held_out_tpot_error", 0.10), ("held_out_ttft_error", 0.20), ("kv_tokens_error", 0.02))
 )
@@ -68,17 +75,16 @@ def _isolated(*, quick: bool) -> dict[str, float]:
 def measure(every: int) -> dict[str, float]:
     """The figures of both models on a fleet that is started for it, at each of its loads, or at every second one."""
     figures: dict[str, float] = {}
+    fleet = load_fleet(FLEET)
     with tempfile.TemporaryDirectory(prefix="fhb-") as home, _fleet(Path(home)) as url:
         for model, loads in MODELS.items():
             callers = ",".join(map(str, loads[::every]))
             asked = ["calibrate", "--fleet", str(FLEET), "--model", model, "--url", url, "--callers", callers]
-            found = json.loads(_freehold([*asked, "--dry-run", "--json"], Path(home)))
-            figures |= {f"{model.replace('-', '_')}_{name}": value for name, value in _errors(found)}
+            found = dict(_errors(json.loads(_freehold([*asked, "--dry-run", "--json"], Path(home)))))
             reported = _CACHE.findall((Path(home) / "logs" / f"{model}.log").read_text())
-            tokens = float(reported[-1].replace(",", ""))
-            figures[f"{model.replace('-', '_')}_kv_tokens"] = tokens
-            mine = timing_of(load_fleet(FLEET).models[model]).kv_tokens
-            figures[f"{model.replace('-', '_')}_kv_tokens_error"] = abs(mine / tokens - 1)
+            found["kv_tokens"] = float(reported[-1].replace(",", ""))
+            found["kv_tokens_error"] = abs(timing_of(fleet.models[model]).kv_tokens / found["kv_tokens"] - 1)
+            figures |= {_named(model, name): value for name, value in found.items()}
     return figures
 
 

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from benchmarks.lab.processes import ROOT, BenchmarkError, free_port, logs, module, running
+from benchmarks.lab.processes import ROOT, BenchmarkError, logs, module, running
 from benchmarks.lab.report import Target, machine, publish, versions
+from cluster.ports import free_port
 
 FLEET: Final = "fleets/h100.yaml"
 FULL: Final = {100: 180, 500: 120, 1000: 120}

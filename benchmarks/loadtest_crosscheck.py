@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from benchmarks.lab.processes import ROOT, BenchmarkError, free_port, logs, module
+from benchmarks.lab.processes import ROOT, BenchmarkError, logs, module
 from benchmarks.lab.report import Target, machine, publish, versions
+from cluster.ports import free_port
 from serving.tiny import make
 
 FLEET: Final = """

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from benchmarks.lab.processes import ROOT, BenchmarkError, free_port, logs, module, pinned, running
+from benchmarks.lab.processes import ROOT, BenchmarkError, logs, module, pinned, running
 from benchmarks.lab.report import Target, machine, publish, versions
+from cluster.ports import free_port
 
 STREAMS: Final = 1000
 SPEED: Final = 0.4

@@ -22,9 +22,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.lab import sides
 from benchmarks.lab.isolation import isolated
 from benchmarks.lab.measures import FULL, QUICK, Figures, throughput
-from benchmarks.lab.processes import ROOT, BenchmarkError, free_port, logs, module, running
+from benchmarks.lab.processes import ROOT, BenchmarkError, logs, module, running
 from benchmarks.lab.report import Target, machine, publish, versions
 from benchmarks.lab.sides import Side
+from cluster.ports import free_port
 from cluster.spec import Fleet
 from serving.environment import environment
 

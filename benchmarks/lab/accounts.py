@@ -22,8 +22,9 @@ from typing import Any, Final
 import psutil
 import psycopg
 
-from benchmarks.lab.processes import free_port, module, pinned, running
+from benchmarks.lab.processes import module, pinned, running
 from benchmarks.lab.sides import Side
+from cluster.ports import free_port
 from cluster.supervise.postgres import Postgres
 
 PLENTY: Final = 10**12

@@ -18,7 +18,8 @@ from typing import Final
 from benchmarks.lab import answers
 from benchmarks.lab.accounts import Bank, fleet, gateways
 from benchmarks.lab.caller import Caller, caller, question
-from benchmarks.lab.processes import BenchmarkError, free_port
+from benchmarks.lab.processes import BenchmarkError
+from cluster.ports import free_port
 
 IN_FLIGHT: Final = 16
 """Requests that the engine is given at once."""

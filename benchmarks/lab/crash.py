@@ -24,7 +24,8 @@ import psutil
 
 from benchmarks.lab.accounts import Bank, fleet
 from benchmarks.lab.caller import Caller, caller, question
-from benchmarks.lab.processes import ROOT, BenchmarkError, free_port, module
+from benchmarks.lab.processes import ROOT, BenchmarkError, module
+from cluster.ports import free_port
 
 GATEWAYS: Final = 4
 _LANES: Final = 4

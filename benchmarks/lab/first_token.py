@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.lab.open_loop import request_bytes
-from benchmarks.lab.processes import BenchmarkError, answers, free_port, module, running
+from benchmarks.lab.processes import BenchmarkError, answers, module, running
 from benchmarks.lab.sides import CHAT, PROMPT
+from cluster.ports import free_port
 
 MODEL: Final = "tiny-small"
 _FLEET: Final = f"""\

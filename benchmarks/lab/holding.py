@@ -21,8 +21,9 @@ import aiohttp
 
 from benchmarks.lab.answers import CHUNKS
 from benchmarks.lab.probes import cpu_seconds
-from benchmarks.lab.processes import BenchmarkError, free_port, module, pinned, running
+from benchmarks.lab.processes import BenchmarkError, module, pinned, running
 from benchmarks.lab.sides import CHAT, GATEWAY_CORE, Side
+from cluster.ports import free_port
 
 HOLD_S: Final = 0.5
 """The paced engine tells ten of the 32 tokens within it, so time decides there; before the other one, tokens do."""

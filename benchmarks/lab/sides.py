@@ -21,7 +21,8 @@ from typing import Final
 import psutil
 
 from benchmarks.lab.answers import CHUNKS
-from benchmarks.lab.processes import ROOT, BenchmarkError, free_port, module, pinned, running
+from benchmarks.lab.processes import ROOT, BenchmarkError, module, pinned, running
+from cluster.ports import free_port
 
 CHAT: Final = "/v1/chat/completions"
 GATEWAY_CORE: Final = 0

@@ -20,7 +20,8 @@ import psutil
 
 from benchmarks.lab.caller import Caller, caller, question
 from benchmarks.lab.open_loop import moments
-from benchmarks.lab.processes import BenchmarkError, free_port, module, running
+from benchmarks.lab.processes import BenchmarkError, module, running
+from cluster.ports import free_port
 
 SPEED: Final = 5
 """Of an engine with 50 tokens a second."""

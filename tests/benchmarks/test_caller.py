@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.lab import sides
 from benchmarks.lab.caller import Answer, caller, question
-from benchmarks.lab.processes import free_port
+from cluster.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from cluster.ports import free_port
 from cluster.supervise.state import Home
 from tests.e2e.fleet import Fleet, Traces, freehold
-from tests.ports import free_port
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cluster.ports import free_port
 from cluster.supervise.processes import of_run
 from cluster.supervise.state import Home
 from tests.e2e.fleet import freehold, listening
-from tests.ports import free_port
 
 FLEET = """\
 name: open

@@ -15,11 +15,11 @@ from click.testing import CliRunner
 
 from cluster.errors import FreeholdError, UsageError
 from cluster.kube.values.network import LoadTest
+from cluster.ports import free_port
 from loadtests.__main__ import loadtest as command
 from loadtests.ceiling import nothing
 from loadtests.facts import Outcome
 from loadtests.samples import read_samples
-from tests.ports import free_port
 
 FLEET = """
 name: f

@@ -7,9 +7,9 @@ import threading
 import pytest
 
 from cluster.errors import CutOffError, UnreachableError, UsageError
+from cluster.ports import free_port
 from loadtests.wire import Connection, Origin
 from tests.loadtests.servers import HEAD, chunked, saying, sized
-from tests.ports import free_port
 
 
 def asked(connection: Connection, origin: Origin) -> bytes:

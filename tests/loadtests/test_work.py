@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cluster.errors import RefusedError, UnreachableError, UsageError
+from cluster.ports import free_port
 from loadtests.answer import Answer
 from loadtests.ceiling import measure, nothing
 from loadtests.facts import Kind, Outcome, Sample
@@ -20,7 +21,6 @@ from loadtests.work import Work, tenants
 from serving.simulated import Simulation, Steady, simulated_engine
 from tests.loadtests.servers import saying, sized
 from tests.loadtests.test_asks import ORDER
-from tests.ports import free_port
 
 QUICK = ORDER.model_copy(
     update={"duration_s": 1.0, "think_s": 0.1, "context": 2000, "mix": Mix(completions=0.2, cancelled=0.2)}

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.ports import free_port
+from cluster.ports import free_port
 
 RULES = Path("helm/freehold/files/rules.yaml")
 DASHBOARDS = sorted(Path("helm/freehold/files/dashboards").glob("*.json"))

@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from cluster.ports import free_port
 from cluster.spec import Fleet
 from cluster.supervise.state import Home
 from serving.autoscaling import leave_word
 from serving.simulated import Simulation, Steady, simulated_engine
 from tests.cluster.gpus.fake import Script
 from tests.monitoring.prometheus import DASHBOARDS, WINDOW, Prometheus, prometheus
-from tests.ports import free_port
 from tests.router.accounts.outage import Outage
 from tests.router.accounts.town import Town, town
 from tests.serving.gpus.test_main import agent

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+from cluster.ports import free_port
 from cluster.spec import Fleet
 from router.backends.targets import watches_of
-from tests.ports import free_port
 from tests.router.engine import Engine, Exchange, until
 from tests.router.gateway import Running, Trio
 

@@ -17,8 +17,8 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from cluster.ports import free_port
 from router.__main__ import main
-from tests.ports import free_port
 from tests.router.client import Client, Response, fetch
 from tests.router.engine import DONE, Exchange, Play, delta, soon, until
 from tests.router.gateway import Trio, chat

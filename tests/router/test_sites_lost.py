@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ports import free_port
+from cluster.ports import free_port
 from tests.router.client import Response
 from tests.router.engine import until
 from tests.router.gateway import Running, Trio

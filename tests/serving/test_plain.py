@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import StartError
+from cluster.ports import free_port
 from cluster.spec import Fleet
 from serving import plain
-from tests.ports import free_port
 
 
 def test_a_fleet_is_ready_and_ends(tmp_path: Path) -> None:

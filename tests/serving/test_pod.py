@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from cluster.load import load_fleet
+from cluster.ports import free_port
 from cluster.spec import Fleet
 from serving.pod import vllm_arguments
-from tests.ports import free_port
 
 FLEET = Path("fleets/h100.yaml")
 LIMIT_S = 30

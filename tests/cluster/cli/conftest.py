@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
+from cluster.ports import free_port
 from cluster.supervise.processes import of_run
 from tests.openai_server import openai_server
-from tests.ports import free_port
 
 FREEHOLD = str(Path(sys.executable).with_name("freehold"))
 

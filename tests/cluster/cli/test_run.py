@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from cluster.client.http import Endpoint
+from cluster.ports import free_port
 from cluster.supervise.processes import module_of, of_run
 from tests.cluster.cli.conftest import FREEHOLD, Here
-from tests.ports import free_port
 
 
 def test_up_status_logs_down(here: Here) -> None:

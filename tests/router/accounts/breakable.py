@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -47,25 +48,25 @@ class Breakable:
 
     async def kill(self) -> None:
         """``kill -9`` to all of it, as a power cut would."""
-        for process in self._all():
-            process.kill()
+        self._send(signal.SIGKILL)
         if self._process is not None:
             await asyncio.to_thread(self._process.wait)
         self._process = None
 
     def freeze(self) -> None:
         """Have it neither answer nor hang up."""
-        for process in self._all():
-            process.send_signal(signal.SIGSTOP)
+        self._send(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let it go on where it was."""
-        for process in self._all():
-            process.send_signal(signal.SIGCONT)
+        self._send(signal.SIGCONT)
 
-    def _all(self) -> list[psutil.Process]:
+    def _send(self, number: signal.Signals) -> None:
+        """To all of it; whoever of it ends meanwhile needs no signal."""
         first = self.postgres.process()
-        return [first, *first.children(recursive=True)] if first else []
+        for process in [first, *first.children(recursive=True)] if first else []:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
 
     async def __aenter__(self) -> Self:
         """Start it, with all tables."""

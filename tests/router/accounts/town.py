@@ -17,8 +17,8 @@ from typing import Any
 
 import psycopg
 
+from cluster.ports import free_port
 from cluster.spec import Fleet
-from tests.ports import free_port
 from tests.router.client import Response, fetch
 from tests.router.engine import until
 from tests.router.gateway import Trio, chat

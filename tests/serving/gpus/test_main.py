@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from cluster.ports import free_port
 from tests.cluster.gpus.fake import ENV, Script
-from tests.ports import free_port
 
 
 def started(library: Path, script: Script, *options: str) -> subprocess.Popen[str]:
