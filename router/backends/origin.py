@@ -56,6 +56,7 @@ class Origin:
         self._address = Address.parse(url)
         self._connect_seconds, self._reuse_seconds = connect_seconds, reuse_seconds
         self._idle: list[Connection] = []
+        self._closed = False
         self._tls = ssl.create_default_context() if self._address.tls else None
         key = f"authorization: Bearer {api_key.strip()}\r\n" if api_key.strip() else ""
         self._common = f"host: {self._address.authority}\r\n{key}{more}accept: */*\r\n".encode()
@@ -108,14 +109,15 @@ class Origin:
         return opened
 
     def release(self, connection: Connection) -> None:
-        """Keep a connection for the next exchange, or close it where its exchange did not end cleanly."""
-        if connection.reusable:
+        """Keep a connection for the next exchange, or close it where there is none or its own did not end cleanly."""
+        if connection.reusable and not self._closed:
             self._idle.append(connection)
         else:
             connection.close()
 
     def close(self) -> None:
-        """Close the kept connections."""
+        """Close the kept connections, and from now on those that are given back."""
+        self._closed = True
         for kept in self._idle:
             kept.close()
         self._idle.clear()

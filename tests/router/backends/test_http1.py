@@ -156,3 +156,15 @@ async def test_a_connection_is_not_kept_for_ever() -> None:
                 origin.release(connection)
             assert engine.opened == opened
             origin.close()
+
+
+async def test_nothing_is_kept_after_closing() -> None:
+    """A connection whose exchange was under way then is closed when it is given back."""
+    async with Engine() as engine:
+        engine.then(answers)
+        origin = Origin(engine.url, 1)
+        connection = await asked(origin)
+        assert await read(connection) == BODY
+        origin.close()
+        origin.release(connection)
+        assert connection.closed
