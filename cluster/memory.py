@@ -41,6 +41,9 @@ class Replica:
     max_batched_tokens: int = 8192
     utilization: float = 0.92
     """Share of the GPU that the engine may take (vLLM's ``gpu_memory_utilization``)."""
+    of_free: bool = False
+    """``utilization`` is of what weights and activations leave, and the KV cache's alone: TensorRT-LLM's
+    ``free_gpu_memory_fraction``."""
     context: int = 8192
     """Tokens of one sequence at most."""
     lora_slots: int = 0
@@ -111,12 +114,12 @@ def kv_bytes_of(replica: Replica, tokens: float) -> float:
 def budget(replica: Replica) -> Budget:
     """Share a GPU's memory out."""
     model = replica.model
-    usable = replica.gpu.memory_bytes * USABLE_SHARE * replica.utilization
+    usable = replica.gpu.memory_bytes * USABLE_SHARE * (1 if replica.of_free else replica.utilization)
     experts = expert_bytes(model, replica.quant)
     weights = (weight_bytes(model, replica.quant) - experts * (1 - 1 / replica.ranks)) / replica.gpus
     activations = _activations(replica)
     adapters = replica.lora_slots * _adapter_bytes(replica)
-    kv = usable - weights - activations - adapters
+    kv = (usable - weights - activations - adapters) * (replica.utilization if replica.of_free else 1)
     sequence = kv_bytes_of(replica, replica.context)
     held = max(0.0, kv) / sequence
     return Budget(

@@ -3,7 +3,7 @@
 One engine and era after the other, one figure after the other in ever smaller steps, while the mean error falls. What
 it prints is rounded and written into that module by hand. Costs of steps and of layers stand in for each other, so that
 another selection of rows splits them otherwise. ``request_s``, ``start_s`` and ``start_share`` are not fitted here,
-because means of TTFT carry the rush of load generators, nor is the early vLLM under load, which one source has.
+because means of TTFT carry the rush of load generators; ``run`` is only where it is finite already.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ import numpy as np
 
 from benchmarks.lab.capacity_data import TRUTH, load, measured
 from cluster.latency.configuration import Configuration
-from cluster.latency.features import physics
-from cluster.latency.overheads import Overheads
+from cluster.latency.features import SERVED, physics
+from cluster.latency.overheads import OVERHEADS, Overheads, era
 
-PARTS = ("bandwidth_share", "flops_share", "step_s", "layer_s", "sum_s", "seq_s")
+PARTS = ("bandwidth_share", "flops_share", "step_s", "layer_s", "sum_s", "seq_s", "experts_s", "run")
 METRICS = ("tpot", "output_throughput", "batch_latency")
 _STEPS = (1.6, 1.26, 1.12, 1.06)
 _ROUNDS = 12
 _ROWS = 500
+_EXPERTS_S = 20e-6
+"""Where the search begins."""
 _FEWEST_TOKENS = 10
 """Shorter answers tell little of a step."""
 
@@ -39,9 +41,9 @@ def wrong(using: Overheads, rows: Rows) -> float:
     return float(np.mean([error if error < 1 else 1 + (error - 1) / 3 for error in off]))
 
 
-def fit(rows: Rows) -> Overheads:
-    """The fixed costs with the least error."""
-    using = Overheads()
+def fit(rows: Rows, run: float = math.inf) -> Overheads:
+    """The fixed costs with the least error; the search for requests of a run begins at ``run``."""
+    using = Overheads(experts_s=_EXPERTS_S, run=run)
     best = wrong(using, rows)
     for step in _STEPS:
         for _ in range(_ROUNDS):
@@ -67,11 +69,10 @@ def main() -> None:
     for asked, truth in zip(data.configurations, data.truth, strict=True):
         usual = asked.metric in METRICS and asked.stat in {"mean", "total"} and asked.lengths.output >= _FEWEST_TOKENS
         if usual:
-            era = "-2024" if 0 < asked.year < 2025 else ""  # noqa: PLR2004 - a year
-            by[asked.replica.engine + era].append((asked, float(truth)))
+            by[era(asked.replica.engine, asked.year, served=asked.kind in SERVED)].append((asked, float(truth)))
     for name, rows in sorted(by.items()):
         chosen = np.random.default_rng(0).choice(len(rows), min(_ROWS, len(rows)), replace=False)
-        found = fit([rows[place] for place in chosen])
+        found = fit([rows[place] for place in chosen], OVERHEADS[name].run)
         print(name, {part: float(f"{getattr(found, part):.2g}") for part in PARTS}, flush=True)
 
 

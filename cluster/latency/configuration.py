@@ -17,6 +17,7 @@ from cluster.catalog.models import architecture
 from cluster.catalog.quant import quant
 from cluster.errors import CatalogError
 from cluster.latency.load import Lengths
+from cluster.latency.overheads import NEW
 from cluster.latency.plain import plain
 from cluster.memory import Replica, budget
 
@@ -31,6 +32,8 @@ _WORTHWHILE = 32
 _LARGEST = 1e9
 _TRT_SEQS = 2048
 """TensorRT-LLM's own default for ``max_batch_size``."""
+_TRT_SHARE = 0.9
+"""And for ``free_gpu_memory_fraction``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def read(row: Mapping[str, str]) -> Configuration:
     lengths = Lengths(*(max(1.0, _number(row, column) or _USUAL_TOKENS) for column in ("isl", "osl")))
     engine = next((name for name in _ENGINES if name in row.get("engine", "").lower()), "vllm")
     settings = _settings(row.get("notes", ""))
-    split = _split(row)
+    split, year = _split(row), _year(row.get("date", ""))
     base = plain(
         model,
         kind,
@@ -77,6 +80,8 @@ def read(row: Mapping[str, str]) -> Configuration:
         engine=engine,
         engine_version=row.get("engine_version", ""),
     )
+    if engine == "trtllm" and not 0 < year < NEW:
+        base = replace(base, utilization=_TRT_SHARE, of_free=True)
     base = replace(base, ep=split.ep) if split.tp else _sized(base)
     gpus = max(split.gpus, float(base.gpus))
     load_kind = _load_kind(row)
@@ -89,7 +94,7 @@ def read(row: Mapping[str, str]) -> Configuration:
         metric=_one_of(row, "metric", METRICS),
         stat=_one_of(row, "stat", tuple(STATS)) if row.get("stat") else "mean",
         drawn=_drawn(row.get("length_dist", "")),
-        year=_year(row.get("date", "")),
+        year=year,
         version=_version(row.get("engine_version", "")),
         guessed=(not _number(row, "isl")) + (not split.tp),
     )

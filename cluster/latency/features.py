@@ -19,7 +19,7 @@ _TIGHT = 8
 """Sequences that are granted to a model whose weights leave no room in the budget but was measured all the same."""
 _QUEUE_SHARE = 0.1
 """Of the waiting that sequences beyond the room would cost: published runs seldom go beyond it."""
-_SERVED = ("closed", "open", "burst")
+SERVED = ("closed", "open", "burst")
 _ENGINES = ("vllm", "sglang", "trtllm")
 _QUANTS = ("bf16", "fp8", "fp8_block", "int4", "mxfp4", "fp4")
 
@@ -38,11 +38,11 @@ class Physics:
 def physics(asked: Configuration, using: Overheads | None = None, factors: Factors | None = None) -> Physics:
     """The prediction before anything is learned; ``factors`` of a calibration on the parts of a step."""
     space = budget(asked.replica)
-    using = using or overheads(asked.replica.engine, asked.year, served=asked.kind in _SERVED)
+    using = using or overheads(asked.replica.engine, asked.year, served=asked.kind in SERVED)
     timing = applied(roofline(asked.replica, using, space), factors or {})
     if not space.fits:
         timing = _cramped(timing, asked.lengths)
-    pace = _pace(asked, timing)
+    pace = _pace(asked, timing, using.run)
     value = {
         "ttft": _first_token(asked, pace, using),
         "e2e": pace.ttft_s + pace.tpot_s * max(0.0, asked.lengths.output - 1),
@@ -57,7 +57,7 @@ def features(asked: Configuration, seen: Physics) -> dict[str, float]:
     return {**_of_load(asked, seen), **_of_steps(asked, seen), **_of_hardware(asked), **_of_software(asked)}
 
 
-def _pace(asked: Configuration, timing: Roofline) -> Pace:
+def _pace(asked: Configuration, timing: Roofline, run: float) -> Pace:
     load = asked.load / asked.copies
     match asked.kind:
         case "open":
@@ -67,7 +67,7 @@ def _pace(asked: Configuration, timing: Roofline) -> Pace:
         case "offline_max":
             return closed(timing, asked.lengths, room(timing, asked.lengths))
         case _:
-            return closed(timing, asked.lengths, load)
+            return closed(timing, asked.lengths, load / (1 + load / run))
 
 
 def _first_token(asked: Configuration, pace: Pace, using: Overheads) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -9,17 +10,19 @@ from dataclasses import dataclass
 class Overheads:
     """Fitted figures of one engine."""
 
-    bandwidth_share: float = 0.71
+    bandwidth_share: float = 0.95
     """Of the memory bandwidth on the data sheet."""
-    flops_share: float = 0.49
+    flops_share: float = 0.39
     """Of the arithmetic on the data sheet."""
-    step_s: float = 2.1e-3
+    step_s: float = 0.74e-3
     """Of every step: scheduling, launching, copying tokens out."""
-    layer_s: float = 17e-6
+    layer_s: float = 36e-6
     """Of every layer in a step: kernels too small to fill the GPU."""
-    sum_s: float = 26e-6
+    sum_s: float = 20e-6
     """Of every layer with tensor parallelism: two sums over the GPUs."""
-    seq_s: float = 26e-6
+    experts_s: float = 38e-6
+    """Of every layer with experts, besides: choosing them, and sorting tokens by them, there and back."""
+    seq_s: float = 39e-6
     """Of every sequence in a step: sampling and detokenizing."""
     request_s: float = 0.015
     """Of every request: parsing, tokenizing, the first event's way out."""
@@ -28,19 +31,22 @@ class Overheads:
     the same machine. Not part of a step, and not of a fleet that has been running for a while."""
     start_share: float = 0.3
     """Share of the rush at the start that shows in the mean of such a run."""
+    run: float = math.inf
+    """Requests of a published run, where they are not many times its callers: towards its end fewer and fewer ask."""
 
 
 OVERHEADS = {
     "vllm": Overheads(),
-    "sglang": Overheads(0.95, 0.7, 0.66e-3, 66e-6, 55e-6, 25e-6, 0.02, 0.3, 0.9),
-    "trtllm": Overheads(0.9, 0.62, 2.4e-3, 12e-6, 26e-6, 20e-6, 0.012, 0.165, 0.23),
-    "vllm-2024": Overheads(0.8, 0.18, 1.5e-3, 1e-6, 46e-6, 85e-6, 0.015),
-    "vllm-2024-served": Overheads(0.8, 0.18, 14e-3, 1e-6, 46e-6, 250e-6, 0.015),
-    "trtllm-2024": Overheads(0.75, 0.46, 0.08e-3, 18e-6, 74e-6, 8e-6, 0.012),
+    "sglang": Overheads(0.95, 0.95, 1.5e-3, 17e-6, 15e-6, 71e-6, 37e-6, 0.02, 0.3, 0.9),
+    "trtllm": Overheads(0.9, 0.55, 0.72e-3, 29e-6, 22e-6, 43e-6, 20e-6, 0.012, 0.165, 0.23),
+    "vllm-2024": Overheads(0.75, 0.85, 1e-3, 13e-6, 55e-6, 38e-6, 89e-6),
+    "vllm-2024-served": Overheads(0.95, 0.36, 6.8e-3, 77e-6, 410e-6, 1e-3, 300e-6, run=1400),
+    "trtllm-2024": Overheads(0.85, 0.49, 0.11e-3, 39e-6, 67e-6, 8e-6, 12e-6, 0.012),
 }
 """By engine and, where it made a difference, era; fitted by ``benchmarks/lab/capacity_overheads.py``."""
 
-_NEW = 2025.0
+NEW = 2025.0
+"""Year from which engines count as current."""
 
 
 def overheads(engine: str, year: float = 0.0, *, served: bool = True) -> Overheads:
@@ -48,6 +54,11 @@ def overheads(engine: str, year: float = 0.0, *, served: bool = True) -> Overhea
 
     ``served`` over HTTP: until 2025 vLLM's server and scheduler shared a process, and every token waited for both.
     """
-    era = f"{engine}-2024" if 0 < year < _NEW else engine
-    known = (f"{era}-served" if served else era, era, engine, "vllm")
-    return next(OVERHEADS[name] for name in known if name in OVERHEADS)
+    return OVERHEADS[era(engine, year, served=served)]
+
+
+def era(engine: str, year: float = 0.0, *, served: bool = True) -> str:
+    """Its name in :data:`OVERHEADS`; as above."""
+    early = f"{engine}-2024" if 0 < year < NEW else engine
+    known = (f"{early}-served" if served else early, early, engine, "vllm")
+    return next(name for name in known if name in OVERHEADS)

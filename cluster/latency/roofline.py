@@ -13,6 +13,11 @@ from cluster.latency.overheads import Overheads
 from cluster.latency.timing import Step
 from cluster.memory import Budget, Replica, budget, expert_bytes, kv_bytes_per_token, weight_bytes
 
+HOST_LINK = 100e9
+"""Links up to so many bytes a second are PCIe's."""
+CROWDING = 0.7
+"""How fast what each GPU has of PCIe falls with their number: fits TensorRT-LLM's published Llama 70B on 2, 4 and 8."""
+
 
 @dataclass(frozen=True, slots=True)
 class Roofline:
@@ -61,23 +66,29 @@ def roofline(replica: Replica, overheads: Overheads, room: Budget | None = None,
     bandwidth = gpu.bandwidth * overheads.bandwidth_share
     flops = gpu.flops[replica.quant.arithmetic] * overheads.flops_share * tp * replica.pp
     experts = expert_bytes(model, replica.quant)
-    sums = model.layers * overheads.sum_s if tp > 1 else 0.0
+    layer = overheads.layer_s + (overheads.sum_s if tp > 1 else 0.0) + (overheads.experts_s if model.experts else 0.0)
     sent = 8.0 * model.hidden * model.layers * (tp - 1) / tp  # two sums a layer, 2 bytes, there and back
     return Roofline(
         kv_tokens=room.kv_tokens,
         max_seqs=replica.max_seqs,
         max_batched_tokens=replica.max_batched_tokens,
         request_s=overheads.request_s,
-        fixed_s=overheads.step_s + model.layers * overheads.layer_s + sums,
+        fixed_s=overheads.step_s + model.layers * layer,
         seq_s=overheads.seq_s,
         dense_read_s=(weight_bytes(model, replica.quant) - experts) / tp / bandwidth,
         expert_read_s=experts / tp / replica.ranks / bandwidth,
         miss=(1 - model.experts_per_token / model.experts) ** replica.ranks if model.experts else 1.0,
-        token_s=2 * model.active_params / flops + sent / gpu.link / replica.pp,
+        token_s=2 * model.active_params / flops + sent / _link(replica) / replica.pp,
         kv_read_s=kv_bytes_per_token(replica) / bandwidth,
         pair_s=4.0 * _attended(replica) / (gpu.flops["bf16"] * overheads.flops_share * tp * replica.pp),
         scale=scale,
     )
+
+
+def _link(replica: Replica) -> float:
+    """Bytes a second that each GPU has to its neighbours; without NVLink more than two are in each other's way."""
+    link = replica.gpu.link
+    return link if link > HOST_LINK else link * min(1.0, 2 / replica.tp) ** CROWDING
 
 
 def _attended(replica: Replica) -> float:
