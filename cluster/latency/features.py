@@ -17,7 +17,7 @@ from cluster.memory import budget, kv_bytes_per_token
 
 _TIGHT = 8
 """Sequences that are granted to a model whose weights leave no room in the budget but was measured all the same."""
-_QUEUE_SHARE = 0.1
+_QUEUE_SHARE = 0.02
 """Of the waiting that sequences beyond the room would cost: published runs seldom go beyond it."""
 SERVED = ("closed", "open", "burst")
 _ENGINES = ("vllm", "sglang", "trtllm")
@@ -74,7 +74,8 @@ def _first_token(asked: Configuration, pace: Pace, using: Overheads) -> float:
     """As load generators see it: with few requests per caller, that all began at once shows in the mean."""
     if asked.kind != "closed":
         return pace.ttft_s
-    return using.start_s + pace.alone_s + using.start_share * pace.rush_s + _QUEUE_SHARE * pace.wait_s
+    start = using.start_s + using.start_share * pace.rush_s + using.start_steps * pace.tpot_s
+    return start + pace.alone_s + _QUEUE_SHARE * pace.wait_s
 
 
 def _cramped(timing: Roofline, lengths: Lengths) -> Roofline:

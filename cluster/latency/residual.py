@@ -28,6 +28,8 @@ GROUPS = {
 """Which trees answer for a metric."""
 _NEAR = ("load", "running", "prompt", "output", "params", "active", "bandwidth", "flops", "memory", "tp")
 """Features, logarithms all, in which a distance from what was measured counts."""
+_ALIKE = 0.65
+"""What bumps count beside trees; on held-out rows, everything from a half to four fifths is as good."""
 LEVELS = ("pair", "apart", "new")
 """How well a configuration is known: model and GPU were measured together, each with others, or one of them never."""
 
@@ -60,6 +62,11 @@ class Likeness:
     def __call__(self, rows: Floats) -> Floats:
         """The sum over all bumps, a number per row."""
         return np.array([np.exp(-np.abs(row * self.scale - self.centre).sum(axis=1)) @ self.height for row in rows])
+
+
+def mixed(trees: Floats, alike: Floats) -> Floats:
+    """The answer of both."""
+    return (1 - _ALIKE) * trees + _ALIKE * alike
 
 
 class Spread(NamedTuple):
@@ -96,7 +103,7 @@ class Residual:
     forests: Mapping[str, Forest]
     likenesses: Mapping[str, Likeness]
     trust: Mapping[str, float]
-    """By ``group level``: what the mean of both answers is multiplied by."""
+    """By ``group level``: what the answer of both is multiplied by."""
     doubts: Mapping[str, Forest]
     """By ``group level``: the logarithm of how wrong predictions like this one were, as a logarithm."""
     spread: Mapping[str, Spread]
@@ -118,7 +125,7 @@ class Residual:
         places = [self.names.index(name) for name in _NEAR]
         beyond = np.maximum(self.lowest - row, row - self.highest)[places]
         outside = float(np.maximum(0, beyond).sum())
-        answer = (self.forests[group](row[None, :])[0] + self.likenesses[group](row[None, :])[0]) / 2
+        answer = mixed(self.forests[group](row[None, :]), self.likenesses[group](row[None, :]))[0]
         return float(answer * self.trust[f"{group} {level}"] * np.exp(-outside))
 
     def band(self, group: str, kind: str, level: str, seen: Mapping[str, float]) -> Band:

@@ -19,7 +19,7 @@ def test_the_margin_is_what_the_interval_asks_for(gpu: str, model: str) -> None:
     found = margin(replica)
     assert found.step == learned(replica).careful
     assert 1 < found.step < 3
-    assert 1 <= found.ttft < 3
+    assert 1 <= found.ttft < 4
     assert "measured" in found.support
 
 
