@@ -114,12 +114,14 @@ def kv_bytes_of(replica: Replica, tokens: float) -> float:
 def budget(replica: Replica) -> Budget:
     """Share a GPU's memory out."""
     model = replica.model
-    usable = replica.gpu.memory_bytes * USABLE_SHARE * (1 if replica.of_free else replica.utilization)
+    whole = replica.gpu.memory_bytes * USABLE_SHARE
     experts = expert_bytes(model, replica.quant)
     weights = (weight_bytes(model, replica.quant) - experts * (1 - 1 / replica.ranks)) / replica.gpus
     activations = _activations(replica)
     adapters = replica.lora_slots * _adapter_bytes(replica)
-    kv = (usable - weights - activations - adapters) * (replica.utilization if replica.of_free else 1)
+    taken = weights + activations + adapters
+    usable = taken + (whole - taken) * replica.utilization if replica.of_free else whole * replica.utilization
+    kv = usable - taken
     sequence = kv_bytes_of(replica, replica.context)
     held = max(0.0, kv) / sequence
     return Budget(

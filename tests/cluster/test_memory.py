@@ -9,7 +9,7 @@ import pytest
 from cluster.catalog.gpus import gpu
 from cluster.catalog.models import architecture
 from cluster.catalog.quant import quant
-from cluster.memory import Replica, budget, kv_bytes_of, kv_bytes_per_token, weight_bytes
+from cluster.memory import USABLE_SHARE, Replica, budget, kv_bytes_of, kv_bytes_per_token, weight_bytes
 
 SEVENTY = Replica(
     architecture("llama-3.1-70b"),
@@ -68,6 +68,17 @@ def test_what_does_not_fit_says_so() -> None:
     assert room.fits
     assert budget(replace(SEVENTY, lora_slots=8)).kv < room.kv
     assert sum(room.parts.values()) == pytest.approx(room.usable)
+
+
+def test_a_share_of_what_is_free() -> None:
+    """Where weights nearly fill a GPU, nine tenths of the rest are much more than what is left of nine tenths."""
+    full = replace(SEVENTY, quant=quant("fp8"), tp=1)
+    of_all, of_free = budget(full), budget(replace(full, of_free=True))
+    assert of_free.kv > 2 * of_all.kv
+    for room in (of_all, of_free):
+        assert sum(room.parts.values()) == pytest.approx(room.usable)
+    unused = full.gpu.memory_bytes * USABLE_SHARE - of_free.usable
+    assert unused == pytest.approx(of_free.kv / 9)
 
 
 def test_experts_are_shared_out() -> None:
