@@ -56,6 +56,7 @@ class Store:
         self._pulse.on_change(self._forget_connections, _nothing)
         self._beating: asyncio.Task[None] | None = None
         self._era = 0
+        self._closed = False
         self._under_way = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -89,6 +90,7 @@ class Store:
 
     async def close(self) -> None:
         """Close every connection, once the transactions under way have ended; the pool knows only those at rest."""
+        self._closed = True
         if self._beating is not None:
             self._beating.cancel()
             await asyncio.wait({self._beating})
@@ -130,6 +132,9 @@ class Store:
     async def _bounded(
         self, opening: AbstractAsyncContextManager[AsyncConnection], deadline_s: float
     ) -> AsyncIterator[AsyncConnection]:
+        if self._closed:
+            msg = "the database is not used any more: the gateway ends"
+            raise StoreUnavailableError(msg)
         self._under_way += 1
         self._quiet.clear()
         try:

@@ -71,7 +71,8 @@ class Traces:
     shared_memory: frozenset[str]
     """Files below /dev/shm that its processes have mapped."""
     ports: frozenset[int]
-    """TCP ports that its processes listen on."""
+    """TCP ports that its processes listen on, but for those that the kernel gives to whoever asks for any: once it is
+    down, another test's server may have one of them."""
 
     @classmethod
     def of(cls, record: Record) -> Traces:
@@ -82,7 +83,7 @@ class Traces:
             record.run,
             Path(record.scratch),
             frozenset(path for path in mapped if path.startswith("/dev/shm/")),  # noqa: S108 - read, not written
-            frozenset(port for process in processes for port in listening(process)),
+            frozenset(port for process in processes for port in listening(process) if port < _ANYBODYS),
         )
 
     def left(self) -> list[str]:
@@ -116,6 +117,8 @@ def _is_open(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+_ANYBODYS = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+"""The first port that the kernel chooses by itself."""
 PATIENCE_S = 400
 """An engine starts in 40 seconds on idle cores."""
 

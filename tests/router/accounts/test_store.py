@@ -97,6 +97,8 @@ async def test_closing_waits_for_what_is_under_way(store: Store, database: str) 
         return await read(store, _OTHERS) == [(_OF_A_STORE,)]
 
     await until(alone)
+    with pytest.raises(StoreUnavailableError, match="the gateway ends"):
+        await insert("late")
 
 
 async def test_hanging_transaction(store: Store) -> None:
