@@ -2,8 +2,8 @@
 
 One engine and era after the other, one figure after the other in ever smaller steps, while the mean error falls. What
 it prints is rounded and written into that module by hand. Costs of steps and of layers stand in for each other, so that
-another selection of rows splits them otherwise. ``request_s``, ``start_s`` and ``start_share`` are not fitted here,
-because means of TTFT carry the rush of load generators; ``run`` is only where it is finite already.
+another selection of rows splits them otherwise. ``request_s`` and what begins with ``start`` are not fitted here,
+because means of TTFT carry the rush of load generators; ``run`` is, where it is finite already.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.lab.capacity_data import TRUTH, load, measured
 from cluster.latency.configuration import Configuration
-from cluster.latency.features import SERVED, physics
+from cluster.latency.features import physics
 from cluster.latency.overheads import OVERHEADS, Overheads, era
 
 PARTS = ("bandwidth_share", "flops_share", "step_s", "layer_s", "sum_s", "seq_s", "experts_s", "run")
@@ -69,7 +69,7 @@ def main() -> None:
     for asked, truth in zip(data.configurations, data.truth, strict=True):
         usual = asked.metric in METRICS and asked.stat in {"mean", "total"} and asked.lengths.output >= _FEWEST_TOKENS
         if usual:
-            by[era(asked.replica.engine, asked.year, served=asked.kind in SERVED)].append((asked, float(truth)))
+            by[era(asked.replica.engine, asked.year, served=asked.served)].append((asked, float(truth)))
     for name, rows in sorted(by.items()):
         chosen = np.random.default_rng(0).choice(len(rows), min(_ROWS, len(rows)), replace=False)
         found = fit([rows[place] for place in chosen], OVERHEADS[name].run)

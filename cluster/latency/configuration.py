@@ -17,12 +17,13 @@ from cluster.catalog.models import architecture
 from cluster.catalog.quant import quant
 from cluster.errors import CatalogError
 from cluster.latency.load import Lengths
-from cluster.latency.overheads import NEW
+from cluster.latency.overheads import early
 from cluster.latency.plain import plain
 from cluster.memory import Replica, budget
 
 METRICS = ("tpot", "itl", "ttft", "e2e", "output_throughput", "batch_latency")
 KINDS = ("closed", "open", "burst", "static_batch", "offline_max")
+_SERVED = ("closed", "open", "burst")
 DRAWN = ("fixed", "uniform", "dataset")
 """All the same length; evenly between four fifths of the longest and it; as in recorded conversations."""
 STATS = {"mean": 0.0, "total": 0.0, "p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
@@ -59,6 +60,11 @@ class Configuration:
     guessed: int = 0
     """How many of prompt length and tensor parallelism were not given and had to be assumed."""
 
+    @property
+    def served(self) -> bool:
+        """Whether callers asked a server, not the engine itself."""
+        return self.kind in _SERVED
+
 
 def read(row: Mapping[str, str]) -> Configuration:
     """Read a row; raises :class:`~cluster.errors.CatalogError` that names the column."""
@@ -80,7 +86,7 @@ def read(row: Mapping[str, str]) -> Configuration:
         engine=engine,
         engine_version=row.get("engine_version", ""),
     )
-    if engine == "trtllm" and not 0 < year < NEW:
+    if engine == "trtllm" and not early(year):
         base = replace(base, utilization=_TRT_SHARE, of_free=True)
     base = replace(base, ep=split.ep) if split.tp else _sized(base)
     gpus = max(split.gpus, float(base.gpus))

@@ -19,7 +19,6 @@ _TIGHT = 8
 """Sequences that are granted to a model whose weights leave no room in the budget but was measured all the same."""
 _QUEUE_SHARE = 0.02
 """Of the waiting that sequences beyond the room would cost: published runs seldom go beyond it."""
-SERVED = ("closed", "open", "burst")
 _ENGINES = ("vllm", "sglang", "trtllm")
 _QUANTS = ("bf16", "fp8", "fp8_block", "int4", "mxfp4", "fp4")
 
@@ -38,7 +37,7 @@ class Physics:
 def physics(asked: Configuration, using: Overheads | None = None, factors: Factors | None = None) -> Physics:
     """The prediction before anything is learned; ``factors`` of a calibration on the parts of a step."""
     space = budget(asked.replica)
-    using = using or overheads(asked.replica.engine, asked.year, served=asked.kind in SERVED)
+    using = using or overheads(asked.replica.engine, asked.year, served=asked.served)
     timing = applied(roofline(asked.replica, using, space), factors or {})
     if not space.fits:
         timing = _cramped(timing, asked.lengths)

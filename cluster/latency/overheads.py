@@ -47,8 +47,7 @@ OVERHEADS = {
 }
 """By engine and, where it made a difference, era; fitted by ``benchmarks/lab/capacity_overheads.py``."""
 
-NEW = 2025.0
-"""Year from which engines count as current."""
+_NEW = 2025.0
 
 
 def overheads(engine: str, year: float = 0.0, *, served: bool = True) -> Overheads:
@@ -61,6 +60,11 @@ def overheads(engine: str, year: float = 0.0, *, served: bool = True) -> Overhea
 
 def era(engine: str, year: float = 0.0, *, served: bool = True) -> str:
     """Its name in :data:`OVERHEADS`; as above."""
-    early = f"{engine}-2024" if 0 < year < NEW else engine
-    known = (f"{early}-served" if served else early, early, engine, "vllm")
+    dated = f"{engine}-2024" if early(year) else engine
+    known = (f"{dated}-served" if served else dated, dated, engine, "vllm")
     return next(name for name in known if name in OVERHEADS)
+
+
+def early(year: float) -> bool:
+    """Whether engines of then are none of the current ones; 0 is not known, and taken for today."""
+    return 0 < year < _NEW

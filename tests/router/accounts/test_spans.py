@@ -17,6 +17,7 @@ from router.accounts.month import facts_of
 from router.accounts.spans import GAP_S, keep_spans, record, told
 from router.accounts.store import Store
 from tests.router.accounts.written import read
+from tests.router.engine import until
 
 pytestmark = pytest.mark.anyio
 
@@ -91,11 +92,13 @@ async def test_a_gateway_records_what_the_supervisor_says(store: Store, tmp_path
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "replicas.json").write_text('{"big": 2}')
     keeping = asyncio.create_task(keep_spans(store, FLEET, tmp_path))
-    async with asyncio.timeout(20):
-        while not (rows := await read(store, "SELECT model, replicas FROM replica_spans")):  # noqa: ASYNC110 - another task
-            await asyncio.sleep(0.01)
+
+    async def recorded() -> bool:
+        return await read(store, "SELECT model, replicas FROM replica_spans") != []
+
+    await until(recorded)
     keeping.cancel()
-    assert rows == [("big", 2)]
+    assert await read(store, "SELECT model, replicas FROM replica_spans") == [("big", 2)]
 
 
 def test_an_old_word_is_none(tmp_path: Path) -> None:
